@@ -84,9 +84,7 @@ def interpreters(versions):
         if not Path(path).is_file():
             continue
         try:
-            answer = subprocess.run(
-                [path, "-c", PROBE], capture_output=True, text=True, timeout=60
-            )
+            answer = subprocess.run([path, "-c", PROBE], capture_output=True, text=True, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             continue
         lines = answer.stdout.split("\n")
@@ -102,9 +100,7 @@ def environment(version, interpreter, extras):
     folder = ENVIRONMENTS / version
     python = folder / ("Scripts/python.exe" if WINDOWS else "bin/python")
     stamp = folder / "installed"
-    wanted = hashlib.sha256(
-        (ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()
-    ).hexdigest()
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
     has = stamp.read_text().split() if stamp.is_file() else []
     if python.is_file() and has[:1] == [wanted] and set(extras) <= set(has[1:]):
         return python
@@ -150,7 +146,7 @@ def choose(versions):
 
 
 def example(arguments):
-    own = "%d.%d" % sys.version_info[:2]
+    own = "{}.{}".format(*sys.version_info[:2])
     every = [version for versions in STACKS.values() for version in versions]
     # Prefer the Python that runs this: it is the user's choice.
     ordered = sorted(every, key=lambda version: version != own)
@@ -166,7 +162,7 @@ def nothing_found():
     return 1
 
 
-def test(arguments, slow=False):
+def check(arguments, slow):
     """Lint once, test on each stack; return 0 if everything that could run passed."""
     chosen = {stack: choose(versions) for stack, versions in STACKS.items()}
     present = {stack: choice for stack, choice in chosen.items() if choice}
@@ -218,7 +214,7 @@ def main():
     if command == "example":
         return example(arguments)
     if command in ("test", "slow"):
-        return test(arguments, slow=command == "slow")
+        return check(arguments, slow=command == "slow")
     say((__doc__ or "").strip())
     return 0 if command in ("help", "-h", "--help") else 2
 

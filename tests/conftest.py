@@ -1,0 +1,21 @@
+"""Settings that every test shares."""
+
+import matplotlib
+import pytest
+from hypothesis import settings
+
+matplotlib.use("Agg")
+
+# The first example of a property compiles and the rest do not, so a deadline per example means
+# nothing; the same examples on every run keep CI's answer a property of the code.
+settings.register_profile("pymle", deadline=None, derandomize=True)
+settings.load_profile("pymle")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """Leave no figure open for the next test: matplotlib warns from the twentieth on."""
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
