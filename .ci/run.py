@@ -28,6 +28,8 @@ WINDOWS = os.name == "nt"
 # In the order of preference. PyMC 6 runs on any of the second stack's; one of them is tested.
 STACKS = {"PyMC 5": ["3.11"], "PyMC 6": ["3.13", "3.12", "3.14"]}
 
+PYTEST = ["-m", "pytest"]
+
 # Says what an interpreter is, and fails where it cannot make environments (Debian splits ensurepip
 # off). The base executable, so that an environment is not built on another environment.
 PROBE = (
@@ -43,13 +45,30 @@ def say(text):
 
 def run(command, env=None):
     """Run a command from the root of the checkout and return its exit status."""
+    return run_and_quote(command, env)[0]
+
+
+def run_and_quote(command, env=None):
+    """Run a command, show what it prints, and return its exit status and its last line."""
     say("$ " + " ".join(shlex.quote(str(part)) for part in command))
     started = time.monotonic()
-    status = subprocess.run(
-        [str(part) for part in command], cwd=str(ROOT), env=env, stdin=subprocess.DEVNULL
-    ).returncode
-    say(f"  -> exit {status} after {time.monotonic() - started:.0f} s")
-    return status
+    last = ""
+    with subprocess.Popen(
+        [str(part) for part in command],
+        cwd=str(ROOT),
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line.strip() or last
+    say(f"  -> exit {process.returncode} after {time.monotonic() - started:.0f} s")
+    return process.returncode, last
 
 
 def pyenv_versions():
@@ -173,8 +192,9 @@ def check(arguments, slow):
     results = []
 
     def step(name, command, env):
-        status = run(command, env)
-        results.append("{}: {}".format(name, "passed" if status == 0 else f"FAILED ({status})"))
+        status, last = run_and_quote(command, env)
+        outcome = "passed" if status == 0 else f"FAILED ({status})"
+        results.append(f"{name}: {outcome}" + (f": {last}" if command[1:3] == PYTEST else ""))
         if status:
             failed.append(name)
 
@@ -194,7 +214,7 @@ def check(arguments, slow):
         for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             env.setdefault(threads, "1")
         selection = ["-m", "slow"] if slow else ["-m", "not slow", "-n", "2"]
-        command = [python, "-m", "pytest", *selection, "--durations=10", *arguments]
+        command = [python, *PYTEST, *selection, "--durations=10", *arguments]
         step(f"pytest on {stack} (Python {version})", command, env)
 
     missing = [stack for stack in STACKS if stack not in present]
@@ -210,6 +230,9 @@ def check(arguments, slow):
 
 
 def main():
+    if hasattr(sys.stdout, "reconfigure"):
+        # A terminal that cannot show a character must not end the run.
+        sys.stdout.reconfigure(errors="replace")
     command, arguments = (sys.argv[1:2] or ["help"])[0], sys.argv[2:]
     if command == "example":
         return example(arguments)
