@@ -1,0 +1,1 @@
+"""Published problems with answers from other software."""
