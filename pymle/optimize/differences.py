@@ -1,0 +1,220 @@
+"""Hessians differenced from an exact score, with an error estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pymle.optimize.objective import Objective
+
+__all__ = ["differenced_hessian", "directional_check", "with_differenced_hessian"]
+
+ValueAndScore = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+#: Halvings of the difference step per coordinate.
+_LEVELS = 4
+#: First step in units of the coordinate's conditional standard error.
+_FIRST_STEP = 0.2
+
+
+def differenced_hessian(
+    value_and_score: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    x: np.ndarray,
+    scale: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
+    """Second derivatives from Richardson-extrapolated central differences of an exact score.
+
+    Parameters
+    ----------
+    value_and_score : callable
+        x -> (value, score), the score exact.
+    x : ndarray, shape (k,)
+    scale : ndarray, shape (k,), optional
+        Lengths over which the function varies (about a standard error per coordinate); found from
+        the curvature itself if not given.
+
+    Returns
+    -------
+    hessian : ndarray, shape (k, k), symmetric
+        With nan where no finite difference could be formed.
+    error : float
+        Estimated relative error on the scale on which the diagonal is one in size (largest entry);
+        asymmetry counts as error. nan if the Hessian has a nan.
+
+    Notes
+    -----
+    Eight or so scores per coordinate. For each column the order of extrapolation with the smallest
+    estimated error is taken, which balances truncation against rounding [1]_.
+
+    References
+    ----------
+    .. [1] Ridders (1982), Accurate computation of F'(x) and F'(x)F''(x).
+       doi:10.1016/S0141-1195(82)80057-0
+    """
+    x = np.asarray(x, dtype=np.float64)
+    k = x.size
+    hessian, errors = np.empty((k, k)), np.empty((k, k))
+    with np.errstate(all="ignore"):
+        here = np.asarray(value_and_score(x)[1], dtype=np.float64)
+        lengths = np.empty(k)
+        for i in range(k):
+            first = None if scale is None else float(scale[i])
+            lengths[i] = _length(value_and_score, x, here, i, first)
+        for i in range(k):
+            # Entries of a column are compared on the scale of their own coordinates.
+            hessian[:, i], errors[:, i] = _column(value_and_score, x, i, lengths)
+    asymmetry = np.abs(hessian - hessian.T)
+    hessian = 0.5 * (hessian + hessian.T)
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    size = np.where(size > 0.0, size, 1.0 / lengths)
+    relative = np.maximum(errors, asymmetry) / size[:, None] / size[None, :]
+    return hessian, float(relative.max()) if k else 0.0
+
+
+def _length(
+    value_and_score: ValueAndScore, x: np.ndarray, here: np.ndarray, i: int, first: float | None
+) -> float:
+    """One over the square root of the curvature along coordinate i, found by fixed point."""
+    length = first or max(abs(x[i]), 1.0) * 1e-2
+    for _ in range(25):
+        moved = x.copy()
+        moved[i] += 0.1 * length
+        h = moved[i] - x[i]
+        if h == 0.0:
+            return length * 1e3
+        value, score = value_and_score(moved)
+        curvature = abs(float(score[i]) - here[i]) / abs(h)
+        if not (np.isfinite(value) and np.isfinite(curvature)):
+            length *= 0.1
+            continue
+        if curvature == 0.0:
+            # Linear or without influence: any step will do, short of leaving the scale of x.
+            return length
+        new = 1.0 / np.sqrt(curvature)
+        if 0.2 < new / length < 5.0:
+            return float(new)
+        # Far from the right length the curvature found may be that of another region.
+        length = float(np.clip(new, 1e-3 * length, 1e3 * length))
+    return length
+
+
+def _column(
+    value_and_score: ValueAndScore, x: np.ndarray, i: int, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Column i of the Hessian and its error, by Ridders' tableau."""
+    k = x.size
+    best, error = np.full(k, np.nan), np.full(k, np.nan)
+    step = _FIRST_STEP * lengths[i]
+    previous: list[np.ndarray] = []
+    lowest = np.inf
+    levels = 0
+    for _ in range(_LEVELS + 8):
+        if levels == _LEVELS:
+            break
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        width = up[i] - down[i]
+        value_up, score_up = value_and_score(up)
+        value_down, score_down = value_and_score(down)
+        difference = (np.asarray(score_up) - np.asarray(score_down)) / width
+        step *= 0.5
+        if not (
+            np.isfinite(value_up) and np.isfinite(value_down) and np.all(np.isfinite(difference))
+        ):
+            # Outside the support: begin again with shorter steps.
+            step *= 0.5
+            previous, levels = [], 0
+            continue
+        row = [difference]
+        for j, coarse in enumerate(previous):
+            factor = 4.0 ** (j + 1)
+            finer = row[j] + (row[j] - coarse) / (factor - 1.0)
+            entry = np.maximum(np.abs(finer - row[j]), np.abs(finer - coarse))
+            size = float((entry * lengths).max())
+            if size < lowest:
+                lowest, best, error = size, finer, entry
+            row.append(finer)
+        previous, levels = row, levels + 1
+    return best, error
+
+
+def directional_check(
+    value_and_score: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    hessian_product: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    x: np.ndarray,
+    scale: np.ndarray | None = None,
+    seed: int = 0,
+) -> float:
+    """Disagreement between Hessian-vector products and differences of the score.
+
+    Parameters
+    ----------
+    value_and_score, hessian_product : callable
+    x : ndarray, shape (k,)
+    scale : ndarray, shape (k,), optional
+        About a standard error per coordinate.
+    seed : int
+        Of the direction.
+
+    Returns
+    -------
+    float
+        Relative difference along one random direction (in units of `scale`); 1e-7 or less for a
+        right product, nan if nothing finite could be compared.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    scale = np.ones_like(x) if scale is None else np.asarray(scale, dtype=np.float64)
+    direction = scale * np.random.default_rng(seed).choice([-1.0, 1.0], size=x.size)
+
+    def along(t: np.ndarray) -> tuple[float, np.ndarray]:
+        value, score = value_and_score(x + t[0] * direction)
+        return value, np.array([np.asarray(score) @ direction])
+
+    with np.errstate(all="ignore"):
+        here = along(np.zeros(1))[1]
+        length = _length(along, np.zeros(1), here, 0, 1.0)
+        product = np.asarray(hessian_product(x, direction), dtype=np.float64)
+    best = np.nan
+    for step in _FIRST_STEP * length * 0.5 ** np.arange(0, 12, 2):
+        with np.errstate(all="ignore"):
+            differences = []
+            for h in (step, 0.5 * step):
+                up, down = value_and_score(x + h * direction), value_and_score(x - h * direction)
+                differences.append((np.asarray(up[1]) - np.asarray(down[1])) / (2 * h))
+            found = (4.0 * differences[1] - differences[0]) / 3.0
+            size = np.abs(scale * found).max()
+            gap = float(np.abs(scale * (found - product)).max() / size) if size > 0.0 else np.nan
+        best = np.fmin(best, gap)
+    return float(best)
+
+
+class _Differenced:
+    """An objective whose Hessian is differenced from its score."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self.size = objective.size
+        self.has_score = True
+        self.has_hessian = True
+        self.hessian_error = 0.0
+        self._scale: np.ndarray | None = None
+
+    def __getattr__(self, name: str):
+        return getattr(self._objective, name)
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        hessian, error = differenced_hessian(self._objective.value_and_score, x, self._scale)
+        if np.isfinite(error):
+            # The error at the latest point is the one that matters at the end.
+            self.hessian_error = error
+            size = np.sqrt(np.abs(np.diagonal(hessian)))
+            if np.all(size > 0.0):
+                self._scale = 1.0 / size
+        return hessian
+
+
+def with_differenced_hessian(objective: Objective) -> Objective:
+    """The same objective with `hessian` differenced from its score."""
+    return _Differenced(objective)

@@ -1,0 +1,257 @@
+"""Several starts, and what their ends say together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pymle.optimize.objective import Objective
+from pymle.optimize.records import Solution, Termination, TraceStep
+from pymle.optimize.solve import maximise
+
+__all__ = ["Cluster", "Exploration", "explore"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Ends of searches that are one point, to the tolerance.
+
+    Attributes
+    ----------
+    value : float
+        Highest log-likelihood among the members.
+    x : ndarray, shape (k,)
+        The member with that value.
+    members : tuple of int
+        Positions in `Exploration.solutions`.
+    converged : int
+        How many of the members converged.
+    """
+
+    value: float
+    x: np.ndarray
+    members: tuple[int, ...]
+    converged: int
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """Solutions from several starts, best first.
+
+    Attributes
+    ----------
+    solutions : tuple of Solution
+        All that were run, failures included: converged ones first by value, then the others by
+        value, those without a finite value last.
+    clusters : tuple of Cluster
+        Distinct end points among solutions with a finite value, highest first. Equal values at
+        different points are separate clusters (equivalent maxima).
+    best_share : float
+        Share of the starts run whose search converged to the best value (at any point with it).
+    starts_run, starts_left : int
+        Starts tried, and starts not tried for lack of time or beyond `max_starts`.
+    higher_unconverged : bool
+        True if a search that did not converge reached a log-likelihood above the best converged
+        one: the best solution is then not the supremum.
+    failures : tuple of (int, str)
+        Position in `solutions` and the reason, for every solution that did not converge.
+    termination : str
+        Why the exploration ended, in words.
+    seconds : float
+    """
+
+    solutions: tuple[Solution, ...]
+    clusters: tuple[Cluster, ...]
+    best_share: float
+    starts_run: int
+    starts_left: int
+    higher_unconverged: bool
+    failures: tuple[tuple[int, str], ...]
+    termination: str
+    seconds: float
+
+    @property
+    def best(self) -> Solution:
+        """The converged solution with the highest log-likelihood, else the highest of all."""
+        return self.solutions[0]
+
+
+def explore(
+    objective: Objective,
+    candidates: np.ndarray,
+    *,
+    method: str = "auto",
+    max_starts: int | None = None,
+    max_seconds: float | None = None,
+    max_iterations: int = 500,
+    first: Solution | None = None,
+    units: np.ndarray | None = None,
+    callback: Callable[[TraceStep], object] | None = None,
+) -> Exploration:
+    """Maximise from several starts and compare the ends.
+
+    Parameters
+    ----------
+    objective : Objective
+    candidates : array_like, shape (n, k)
+        Possible starts. When there are more than `max_starts`, those with the highest
+        log-likelihood are taken, each far from those already taken.
+    method, max_iterations, callback
+        As in `maximise`, for each start.
+    max_starts : int, optional
+        All finite candidates if not given.
+    max_seconds : float, optional
+        For all starts together; what was done by then is returned.
+    first : Solution, optional
+        A solution already at hand; takes part as if it came from the first start.
+    units : array_like, shape (k,), optional
+        Lengths (such as standard errors) on which points count as near. By default the
+        curvature at an end point, where known, else the spread of the candidates.
+
+    Returns
+    -------
+    Exploration
+
+    Notes
+    -----
+    Agreement of starts is evidence, not proof: starts that agree on the same plateau prove nothing
+    about the rest of the space.
+    """
+    began = time.perf_counter()
+    candidates = np.atleast_2d(np.asarray(candidates, dtype=np.float64))
+    limit = len(candidates) if max_starts is None else max_starts
+    chosen = _choose(objective, candidates, limit)
+    found: list[Solution] = [] if first is None else [first]
+    ended = "All chosen starts were run."
+    for number, start in enumerate(chosen):
+        left = None
+        if max_seconds is not None:
+            left = max_seconds - (time.perf_counter() - began)
+            if left <= 0.0 and found:
+                ended = f"The time limit of {max_seconds} seconds was reached."
+                break
+            left = max(left, 0.0)
+        found.append(
+            maximise(
+                objective,
+                start,
+                method=method,
+                max_iterations=max_iterations,
+                max_seconds=left,
+                callback=callback,
+            )
+        )
+        if found[-1].termination is Termination.INTERRUPTED:
+            ended = f"Interrupted by the user during start {number + 1} of {len(chosen)}."
+            break
+    if not found:
+        raise ValueError("explore needs at least one candidate or a first solution.")
+    run = len(found) - (first is not None)
+    solutions = tuple(sorted(found, key=_order))
+    best = solutions[0]
+    top = best.value
+    reached = [s for s in solutions if s.converged and _same_value(s.value, top)]
+    others = [s.value for s in solutions if not s.converged and np.isfinite(s.value)]
+    spread = np.asarray(units, dtype=np.float64) if units is not None else _spread(candidates)
+    return Exploration(
+        solutions=solutions,
+        clusters=_cluster(solutions, spread, given=units is not None),
+        best_share=len(reached) / len(solutions),
+        starts_run=len(found),
+        starts_left=len(candidates) - run,
+        higher_unconverged=best.converged and any(v > top + _tolerance(top) for v in others),
+        failures=tuple(
+            (i, f"{s.termination.value} {s.record.message}".strip())
+            for i, s in enumerate(solutions)
+            if not s.converged
+        ),
+        termination=ended,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _tolerance(value: float) -> float:
+    """Log-likelihoods nearer than this are the same: 1e-6, or its rounding where that is larger."""
+    return max(1e-6, 1e-12 * abs(value)) if np.isfinite(value) else 0.0
+
+
+def _same_value(a: float, b: float) -> bool:
+    return bool(abs(a - b) <= _tolerance(max(abs(a), abs(b))))
+
+
+def _order(solution: Solution) -> tuple[bool, bool, float]:
+    finite = bool(np.isfinite(solution.value))
+    return (not solution.converged, not finite, -solution.value if finite else 0.0)
+
+
+def _spread(candidates: np.ndarray) -> np.ndarray:
+    spread = np.std(candidates, axis=0) if len(candidates) > 1 else np.zeros(candidates.shape[1])
+    return np.where(spread > 0.0, spread, np.maximum(np.abs(candidates[0]), 1.0))
+
+
+def _choose(objective: Objective, candidates: np.ndarray, limit: int) -> np.ndarray:
+    """The most promising candidates, kept apart from each other."""
+    if len(candidates) <= limit:
+        return candidates
+    with np.errstate(all="ignore"):
+        values = np.asarray(objective.values(candidates), dtype=np.float64)
+    values = np.where(np.isnan(values), -np.inf, values)
+    order = np.argsort(-values, kind="stable")
+    order = order[np.isfinite(values[order])]
+    if order.size == 0:
+        return candidates[:limit]
+    spread = _spread(candidates)
+    taken: list[int] = []
+    # First those apart from all taken so far; then, if too few, the best of the rest.
+    for apart in (0.5, 0.0):
+        for i in order:
+            if len(taken) == limit:
+                break
+            near = [
+                np.sqrt(np.mean(((candidates[i] - candidates[j]) / spread) ** 2)) for j in taken
+            ]
+            if i not in taken and all(distance > apart for distance in near):
+                taken.append(int(i))
+    return candidates[taken]
+
+
+def _lengths(solution: Solution, spread: np.ndarray) -> np.ndarray:
+    """Conditional standard errors at a solution, where its curvature gives them."""
+    if solution.hessian is None:
+        return 1e-3 * spread
+    curvature = -np.diagonal(solution.hessian)
+    usable = curvature > 0.0
+    return np.where(usable, 1.0 / np.sqrt(np.where(usable, curvature, 1.0)), 1e-3 * spread)
+
+
+def _cluster(
+    solutions: tuple[Solution, ...], spread: np.ndarray, *, given: bool
+) -> tuple[Cluster, ...]:
+    """Group end points by value and place, highest first."""
+    order = sorted(
+        (i for i, s in enumerate(solutions) if np.isfinite(s.value)),
+        key=lambda i: -solutions[i].value,
+    )
+    groups: list[list[int]] = []
+    for i in order:
+        for group in groups:
+            head = solutions[group[0]]
+            lengths = spread if given else _lengths(head, spread)
+            near = np.abs(solutions[i].x - head.x) <= 1e-2 * lengths
+            if _same_value(solutions[i].value, head.value) and bool(np.all(near)):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return tuple(
+        Cluster(
+            value=solutions[group[0]].value,
+            x=solutions[group[0]].x,
+            members=tuple(sorted(group)),
+            converged=sum(solutions[i].converged for i in group),
+        )
+        for group in groups
+    )

@@ -1,0 +1,151 @@
+"""Is the maximum at infinity? What successive Newton steps say about it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pymle.optimize.run import Run
+from pymle.optimize.subproblem import QuadraticModel
+
+__all__ = ["NewtonHistory", "declare_runaway", "follow_tail", "keeps_running"]
+
+#: Newton steps taken beyond the end to observe whether they shrink.
+_OBSERVED_STEPS = 4
+
+
+class NewtonHistory:
+    """Full Newton steps at the points visited, and how they compare with the ones before.
+
+    With p and A the step and the information at a point, ``ratio = |p_new|_A / |p|_A`` is
+    invariant under affine maps, as is the ratio of the decrements ``|p|_A``.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[np.ndarray] = []
+        self.step_ratios: list[float] = []
+        self.decrement_ratios: list[float] = []
+        self.cosines: list[float] = []
+        self._model: QuadraticModel | None = None
+        self._x: np.ndarray | None = None
+
+    def add(self, run: Run, model: QuadraticModel) -> None:
+        """Note the Newton step at the current point; a point without one starts anew."""
+        self.note(run.x, model)
+        if self.step_ratios:
+            run.step_ratio = self.step_ratios[-1]
+            run.decrement_ratio = self.decrement_ratios[-1]
+
+    def note(self, x: np.ndarray, model: QuadraticModel) -> None:
+        """As `add`, without telling the run."""
+        if self._x is not None and np.array_equal(x, self._x):
+            return
+        if not model.definite:
+            self.__init__()
+            return
+        step = model.newton()
+        if self._model is not None:
+            last, metric = self.steps[-1], self._model
+            before, now = _norm(metric, last), _norm(metric, step)
+            if before > 0.0:
+                self.step_ratios.append(now / before)
+                self.decrement_ratios.append(model.decrement() / metric.decrement())
+                self.cosines.append(
+                    _inner(metric, last, step) / (before * now) if now > 0.0 else 0.0
+                )
+        self.steps.append(step)
+        self._model, self._x = model, x.copy()
+
+
+def _coordinates(model: QuadraticModel, step: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(model.eigenvalues, 0.0)) * (model.vectors.T @ (model.units * step))
+
+
+def _norm(model: QuadraticModel, step: np.ndarray) -> float:
+    return float(np.linalg.norm(_coordinates(model, step)))
+
+
+def _inner(model: QuadraticModel, a: np.ndarray, b: np.ndarray) -> float:
+    return float(_coordinates(model, a) @ _coordinates(model, b))
+
+
+def follow_tail(run: Run, model: QuadraticModel, history: NewtonHistory) -> bool:
+    """Observe a few Newton steps beyond a converged point where convergence was not quadratic.
+
+    Parameters
+    ----------
+    run : Run
+        Its point stays; its ratios and `runaway` are set.
+    model : QuadraticModel
+        At the converged point, positive definite.
+    history : NewtonHistory
+
+    Returns
+    -------
+    bool
+        True if the maximum is at infinity.
+
+    Notes
+    -----
+    On a tail ``-exp(-ct)`` every Newton step is 1/c and the decrement falls by exp(-1/2); on
+    ``-t**-a`` steps grow by 1 + 1/(a+1). At a degenerate finite maximum ``-t**m`` they shrink by
+    (m-2)/(m-1) and the decrement by that to the power m/2. At a regular maximum both fall
+    quadratically, down to rounding noise, which keeps neither direction nor ratio.
+    """
+    recent = history.decrement_ratios[-2:]
+    if len(recent) == 2 and max(recent) < 0.1:
+        return False
+    tail = NewtonHistory()
+    x, points = run.x, 0
+    tail.note(x, model)
+    while points < _OBSERVED_STEPS:
+        x = x + tail.steps[-1]
+        if not np.all(np.isfinite(x)):
+            break
+        value, score = run.evaluate(x)
+        hessian = run.evaluate_hessian(x) if np.isfinite(value) else None
+        if hessian is None:
+            break
+        following = QuadraticModel(score, hessian, None, run.hessian_error)
+        before = len(tail.step_ratios)
+        tail.note(x, following)
+        if len(tail.step_ratios) != before + 1:
+            break
+        points += 1
+    if points < 3:
+        return False
+    found = keeps_running(tail.step_ratios, tail.decrement_ratios, tail.cosines, tail.steps[-1], x)
+    if found:
+        declare_runaway(run, tail.step_ratios[-1], tail.decrement_ratios[-1], tail.steps[-1])
+    return found
+
+
+def keeps_running(
+    step_ratios: list[float],
+    decrement_ratios: list[float],
+    cosines: list[float],
+    last: np.ndarray,
+    x: np.ndarray,
+) -> bool:
+    """Three or more steps that keep direction and length while the decrement falls steadily.
+
+    Every condition is there to tell a tail from the rounding noise of a regular maximum, whose
+    steps keep neither their direction nor a ratio, and are tiny beside the coordinates.
+    """
+    steps, falls = np.array(step_ratios), np.array(decrement_ratios)
+    if steps.size < 3 or not (np.all(np.isfinite(falls)) and np.all(falls > 0.2)):
+        return False
+    moving = np.any(np.abs(last) > 1e-8 * np.abs(x))
+    return bool(
+        np.all(falls < 0.97)
+        and np.ptp(np.log(falls)) < 0.3
+        and np.all(steps > 0.9)
+        and np.all(np.array(cosines) > 0.95)
+        and moving
+    )
+
+
+def declare_runaway(run: Run, step_ratio: float, decrement_ratio: float, step: np.ndarray) -> None:
+    """Write the evidence of a maximum at infinity into the run."""
+    run.step_ratio, run.decrement_ratio = float(step_ratio), float(decrement_ratio)
+    run.runaway = True
+    run.runaway_direction = step / np.abs(step).max()
