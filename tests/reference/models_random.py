@@ -26,7 +26,7 @@ def effect(name: str, sd, n: int, centred: bool):
 
 def index(data: pd.DataFrame, column: str) -> tuple[np.ndarray, int]:
     codes = data[column].to_numpy().astype(int)
-    return codes, codes.max() + 1
+    return codes, int(codes.max()) + 1
 
 
 def sleepstudy(data: pd.DataFrame, centred: bool) -> pm.Model:
