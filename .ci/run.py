@@ -66,7 +66,7 @@ def run_and_quote(command, env=None):
         for line in process.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()
-            last = line.strip() or last
+            last = line.strip("= \n") or last
     say(f"  -> exit {process.returncode} after {time.monotonic() - started:.0f} s")
     return process.returncode, last
 
