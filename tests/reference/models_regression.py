@@ -41,6 +41,26 @@ def longley(data: pd.DataFrame) -> pm.Model:
     return model
 
 
+def pontius(data: pd.DataFrame) -> pm.Model:
+    """Coefficients of 1e-4, 1e-6 and 1e-15 in one model."""
+    x = data["x"].to_numpy()
+    with pm.Model() as model:
+        b0, b1, b2 = (pm.Normal(f"b{i}", 0, 1) for i in range(3))
+        sigma = pm.HalfNormal("sigma", 1)
+        pm.Normal("y", b0 + b1 * x + b2 * x**2, sigma, observed=data["y"].to_numpy())
+    return model
+
+
+def filip(data: pd.DataFrame) -> pm.Model:
+    """A polynomial of degree ten: the scaled information is singular in double precision."""
+    powers = np.vander(data["x"].to_numpy(), 11, increasing=True)
+    with pm.Model(coords={"power": range(11)}) as model:
+        b = pm.Normal("b", 0, 1000, dims="power")
+        sigma = pm.HalfNormal("sigma", 1)
+        pm.Normal("y", pt.dot(powers, b), sigma, observed=data["y"].to_numpy())
+    return model
+
+
 def mtcars(data: pd.DataFrame) -> pm.Model:
     with pm.Model() as model:
         wt = pm.Data("weight", data["wt"].to_numpy())
@@ -173,6 +193,8 @@ PROBLEMS = [
         longley,
         same("b0", "sigma") | {f"b{i}": f"b[x{i}]" for i in range(1, 7)},
     ),
+    Problem("hard_nist_pontius_scales", pontius, same("b0", "b1", "b2", "sigma")),
+    Problem("hard_nist_filip", filip, same("sigma") | {f"b{i}": f"b[{i}]" for i in range(11)}),
     Problem("hard_weights_mtcars", mtcars, same("Intercept", "wt", "sigma")),
     Problem("glm_logit_birthwt", birthwt, with_intercept(BIRTHWT)),
     Problem("glm_cloglog_beetles", beetles, same("Intercept", "logdose")),
