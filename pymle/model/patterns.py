@@ -1,0 +1,248 @@
+"""Expressions that lose digits, and what they equal.
+
+Each rule takes a node and returns its replacement, or None. Most are logarithms of tail
+probabilities that PyMC writes as ``log(cdf)``, and their complements ``log1mexp(log(cdf))``: with
+both as functions of their own, the far tails keep their digits and their derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytensor.scalar as ps
+import pytensor.scalar.math as psm
+import pytensor.tensor as pt
+from pymc.distributions.dist_math import I0e, SplineWrapper
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.exceptions import NotScalarConstantError
+
+from pymle.model.special_ops import PiecewisePolynomial, Special, special
+
+try:
+    from pytensor.tensor.basic import get_underlying_scalar_constant_value as _scalar_constant
+except ImportError:  # pragma: no cover - later PyTensor
+    from pytensor.tensor import get_scalar_constant_value as _scalar_constant
+
+__all__ = ["RULES"]
+
+_LOG2 = float(np.log(2.0))
+_ROOT2 = float(np.sqrt(2.0))
+
+
+def _is(variable: Variable, kind: type | tuple[type, ...]) -> bool:
+    """Whether a variable is computed elementwise by this scalar Op."""
+    node = variable.owner
+    return (
+        node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kind)
+    )
+
+
+def _args(variable: Variable, kind: type | tuple[type, ...]) -> list[Variable] | None:
+    return list(variable.owner.inputs) if _is(variable, kind) else None
+
+
+def _key(variable: Variable) -> str | None:
+    return variable.owner.op.scalar_op.key if _is(variable, Special) else None
+
+
+def _value(variable: Variable) -> float | None:
+    """Return a scalar constant's value, through broadcasting and casts."""
+    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
+    if isinstance(variable, Constant):
+        data = np.asarray(variable.data)
+        return float(data.reshape(-1)[0]) if data.size == 1 else None
+    try:
+        return float(_scalar_constant(variable))
+    except (NotScalarConstantError, TypeError, ValueError):
+        return None
+
+
+def _normal_tail(node: Apply) -> list[Variable] | None:
+    """Turn PyMC's normal log-cdf and log-survival, two formulas switched at 1 sd, into one."""
+    if not _is(node.outputs[0], ps.Switch):
+        return None
+    condition, tail, body = node.inputs
+    if not (_is(body, ps.Log1p) and _is(tail, ps.Sub)):
+        return None
+    log = tail.owner.inputs[0]
+    if not _is(log, ps.Log) or not _is(log.owner.inputs[0], ps.TrueDiv):
+        return None
+    ratio, half = log.owner.inputs[0].owner.inputs
+    if _key(ratio) != "erfcx" or _value(half) != 2.0:
+        return None
+    if _is(condition, ps.LT) and _value(condition.owner.inputs[1]) == -1.0:
+        return [special("log_erfc")(-condition.owner.inputs[0] / _ROOT2) - _LOG2]
+    if _is(condition, ps.GT) and _value(condition.owner.inputs[1]) == 1.0:
+        return [special("log_erfc")(condition.owner.inputs[0] / _ROOT2) - _LOG2]
+    return None
+
+
+def _complement(x: Variable) -> Variable | None:
+    """Return log(1 - exp(x)) where it has a form without cancellation."""
+    match _key(x):
+        case "log_gamma_p":
+            return special("log_gamma_q")(*x.owner.inputs)
+        case "log_gamma_q":
+            return special("log_gamma_p")(*x.owner.inputs)
+        case "log_beta_p":
+            a, b, y = x.owner.inputs
+            # 1 - (1 - y) loses the digits of a small y.
+            other = _args(y, ps.Sub)
+            if other is not None and _value(other[0]) == 1.0:
+                return special("log_beta_p")(b, a, other[1])
+            return special("log_beta_p")(b, a, 1.0 - y)
+    if (inner := _args(x, psm.Log1mexp)) is not None:
+        return inner[0]
+    if (inner := _args(x, ps.Log1p)) is not None:
+        negated = _args(inner[0], ps.Neg)
+        if negated is not None and (y := _args(negated[0], psm.Erfc)) is not None:
+            return special("log_erfc")(y[0])
+        if negated is not None and (y := _args(negated[0], ps.Exp)) is not None:
+            return y[0]
+    inner = _args(x, ps.Sub)
+    if inner is not None and _key(inner[0]) == "log_erfc" and _value(inner[1]) == _LOG2:
+        # log(erfc(y) / 2), the normal tail: erfc(y) + erfc(-y) = 2.
+        return special("log_erfc")(-inner[0].owner.inputs[0]) - _LOG2
+    if _key(x) == "log_erfc":
+        return pt.log(pt.erf(x.owner.inputs[0]))
+    if (inner := _args(x, ps.Neg)) is not None and (y := _args(inner[0], psm.Softplus)) is not None:
+        return -pt.softplus(-y[0])
+    if (inner := _args(x, ps.Switch)) is not None:
+        condition, *branches = inner
+        others = [_constant_complement(b) or _complement(b) for b in branches]
+        if all(other is not None for other in others):
+            return pt.switch(condition, *others)
+    return None
+
+
+def _constant_complement(x: Variable) -> Variable | None:
+    value = _value(x)
+    if value == -np.inf:
+        return pt.zeros_like(x, dtype="float64")
+    if value == 0.0:
+        return pt.full_like(x, -np.inf, dtype="float64")
+    return None
+
+
+def _log1mexp(node: Apply) -> list[Variable] | None:
+    if not _is(node.outputs[0], psm.Log1mexp):
+        return None
+    other = _complement(node.inputs[0])
+    return None if other is None else [other]
+
+
+def _log_difference(node: Apply) -> list[Variable] | None:
+    """Take log(exp(a) - exp(b)) of two cdf values from their complements in the upper tail."""
+    if not _is(node.outputs[0], ps.Add) or len(node.inputs) != 2:
+        return None
+    for a, rest in (node.inputs, reversed(node.inputs)):
+        gap = _args(rest, psm.Log1mexp)
+        pair = _args(gap[0], ps.Sub) if gap is not None else None
+        if pair is None or pair[1] is not a:
+            continue
+        b = pair[0]
+        upper_a, upper_b = _complement(a), _complement(b)
+        if upper_a is None or upper_b is None:
+            return None
+        flipped = upper_b + pt.log1mexp(upper_a - upper_b)
+        return [pt.switch(pt.gt(b, -_LOG2), flipped, node.outputs[0])]
+    return None
+
+
+def _log_of_function(node: Apply) -> list[Variable] | None:
+    """Give log(f) its own function for f that underflow or round to 1."""
+    if not _is(node.outputs[0], ps.Log):
+        return None
+    (x,) = node.inputs
+    if (args := _args(x, ps.Exp)) is not None:
+        inner = args[0]
+        # The bare functions were replaced by the exponential of their logarithm.
+        return [inner] if _key(inner) in ("log_gamma_p", "log_gamma_q", "log_beta_p") else None
+    if (args := _args(x, psm.Erfc)) is not None:
+        return [special("log_erfc")(*args)]
+    if (args := _args(x, psm.I0)) is not None:
+        return [special("log_i0")(*args)]
+    if (args := _args(x, ps.Add)) is not None and len(args) == 2:
+        for one, other in (args, reversed(args)):
+            if _value(one) == 1.0 and (y := _args(other, psm.Erf)) is not None:
+                return [special("log_erfc")(-y[0])]
+    return None
+
+
+def _log_of_product(node: Apply) -> list[Variable] | None:
+    """Split log(a exp(b) I0e(c) / d), whose product underflows before its logarithm does."""
+    if not _is(node.outputs[0], ps.Log):
+        return None
+    logs: list[Variable] = []
+    rest: list[tuple[Variable, int]] = []
+
+    def collect(x: Variable, sign: int) -> None:
+        if (args := _args(x, ps.Mul)) is not None:
+            for arg in args:
+                collect(arg, sign)
+        elif (args := _args(x, ps.TrueDiv)) is not None:
+            collect(args[0], sign)
+            collect(args[1], -sign)
+        elif (args := _args(x, ps.Exp)) is not None:
+            logs.append(sign * args[0])
+        elif (args := _args(x, I0e)) is not None:
+            logs.append(sign * (special("log_i0")(args[0]) - pt.abs(args[0])))
+        else:
+            rest.append((x, sign))
+
+    if not _is(node.inputs[0], (ps.Mul, ps.TrueDiv)) and not _is(node.inputs[0], I0e):
+        return None
+    collect(node.inputs[0], 1)
+    if not logs:
+        return None
+    total = sum(logs[1:], logs[0])
+    if rest:
+        product: Variable = pt.as_tensor_variable(1.0)
+        for x, sign in rest:
+            product = product * x if sign > 0 else product / x
+        total = total + pt.log(product)
+    return [total]
+
+
+def _function(node: Apply) -> list[Variable] | None:
+    out = node.outputs[0]
+    if _is(out, psm.Erfcx):
+        return [special("erfcx")(*node.inputs)]
+    if _is(out, psm.GammaInc):
+        return [pt.exp(special("log_gamma_p")(*node.inputs))]
+    if _is(out, psm.GammaIncC):
+        return [pt.exp(special("log_gamma_q")(*node.inputs))]
+    if _is(out, psm.BetaInc):
+        return [pt.exp(special("log_beta_p")(*node.inputs))]
+    return None
+
+
+def _spline(node: Apply) -> list[Variable] | None:
+    """Replace SciPy's spline object by its polynomials."""
+    if not isinstance(node.op, SplineWrapper):
+        return None
+    from scipy.interpolate import PPoly
+
+    spline = node.op.spline
+    # SciPy's public conversion takes the knots with their multiplicity; empty pieces go.
+    pieces = PPoly.from_spline(spline._eval_args)
+    keep = np.diff(pieces.x) > 0
+    breaks = np.append(pieces.x[:-1][keep], pieces.x[-1])
+    coefficients = tuple(tuple(map(float, row[keep])) for row in pieces.c)
+    if getattr(spline, "ext", 1) not in (1, "zeros"):
+        return None
+    return [PiecewisePolynomial(tuple(map(float, breaks)), coefficients)(node.inputs[0])]
+
+
+RULES: tuple[Callable[[Apply], list[Variable] | None], ...] = (
+    _function,
+    _log_of_function,
+    _log_of_product,
+    _normal_tail,
+    _log1mexp,
+    _log_difference,
+    _spline,
+)
