@@ -7,7 +7,7 @@ import numpy as np
 from pymle.optimize.records import Termination
 from pymle.optimize.run import Run
 from pymle.optimize.stationary import settle
-from pymle.optimize.subproblem import QuadraticModel
+from pymle.optimize.subproblem import QuadraticModel, scaling
 from pymle.optimize.tail import NewtonHistory
 
 __all__ = ["TARGET_GAIN", "newton"]
@@ -78,13 +78,18 @@ def newton(run: Run) -> tuple[Termination, str]:
             return Termination.ITERATION_LIMIT, ""
         outcome = _advance(run, model, radius)
         if isinstance(outcome, _Stalled):
-            return _stalled(run, model, history, outcome)
+            ended = _stalled(run, model, history, outcome)
+            if ended is not None:
+                return ended
+            hessian, radius = run.hessian, float("nan")
+            run.iterations += 1
+            continue
         step, radius = outcome
         hessian = run.hessian
         run.iterations += 1
         # The radius keeps its meaning in the parameters when the units change.
         assert run.score is not None
-        units_now = QuadraticModel(run.score, run.hessian, units).units
+        units_now = scaling(-run.hessian, run.score, units)
         with np.errstate(all="ignore"):
             rescaled = radius * np.linalg.norm(units_now * step) / np.linalg.norm(units * step)
         radius = float(rescaled) if np.isfinite(rescaled) and rescaled > 0.0 else radius
@@ -127,11 +132,13 @@ def _advance(run: Run, model: QuadraticModel, radius: float) -> tuple[np.ndarray
         actual = value - run.value
         noise = 8.0 * _EPS * max(abs(value), abs(run.value))
         ratio = actual / predicted if actual > noise else (actual + noise) / (predicted + noise)
-        # A gain that drowns in rounding proves nothing where the model is not definite.
-        drowned = predicted <= noise and not model.definite
+        drowned = predicted <= noise
         accept = ratio > 1e-4 and not (drowned and actual <= 0.0)
         if not accept and interior and model.definite and predicted <= 1e4 * noise >= -actual:
+            # The value cannot tell any more whether this helps; the score can.
             accept = model.decrement(score) <= 0.5 * model.decrement()
+            if not accept and drowned:
+                break
         if accept:
             hessian = run.evaluate_hessian(trial)
             if hessian is None:
@@ -160,13 +167,14 @@ def _next_radius(radius: float, length: float, ratio: float, interior: bool) -> 
 
 def _stalled(
     run: Run, model: QuadraticModel, history: NewtonHistory, stalled: _Stalled
-) -> tuple[Termination, str]:
-    """Name the end of a search none of whose trial steps was accepted."""
+) -> tuple[Termination, str] | None:
+    """Name the end of a search none of whose trial steps was accepted; None if it can go on."""
+    before = run.x
     if stalled.infinite:
         return Termination.UNBOUNDED, "The log-likelihood is infinite at a trial point."
     # Values that are noisier than their last digit refuse good steps: let the score judge.
     ended = settle(run, history, by_score=True)
-    if ended is not None:
+    if ended is not None or run.x is not before:
         return ended
     if stalled.non_finite:
         moved = np.abs(run.x - run.start).max()

@@ -8,7 +8,7 @@ import numpy as np
 
 from pymle.optimize.records import Termination
 from pymle.optimize.run import Run
-from pymle.optimize.tail import declare_runaway, keeps_running
+from pymle.optimize.tail import judge_tail
 
 __all__ = ["newton_cg"]
 
@@ -16,6 +16,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _TARGET_GAIN = 1e-10
 _MOST_REJECTIONS = 60
 _LANCZOS_STEPS = 60
+_PROBES = 6
 
 Product = Callable[[np.ndarray], np.ndarray]
 
@@ -52,12 +53,19 @@ def newton_cg(run: Run) -> tuple[Termination, str]:
     units = _units(run, np.ones(run.size), rng, first=True)
     radius = float("nan")
     searched = 0
+    gain = float("nan")
     while True:
         assert run.score is not None
         information = _information(run, run.x, units)
         slope = run.score / units
         y, predicted, kind = _conjugate_gradients(information, slope, radius, 1e-2)
-        gain = 0.5 * float(slope @ y) if kind == "interior" else float("nan")
+        previous, gain = gain, float("nan")
+        if kind in ("interior", "none"):
+            gain = 0.5 * float(slope @ y)
+        # Decrements that fall tenfold per step leave no room for a tail.
+        quadratic = gain <= 1e-2 * previous and run.iterations > 0
+        if quadratic:
+            run.decrement_ratio = float(np.sqrt(gain / previous))
         if not np.isfinite(radius):
             radius = max(float(np.linalg.norm(y)), 1e-3)
         run.log(gain, radius)
@@ -76,13 +84,10 @@ def newton_cg(run: Run) -> tuple[Termination, str]:
                 return Termination.SADDLE, f"The smallest scaled curvature is {lowest:.3g}."
             if highest <= 0.0 or lowest <= 16.0 * run.size * _EPS * highest:
                 return Termination.FLAT, f"The smallest scaled curvature is {lowest:.3g}."
-            if _follow_tail(run, units):
-                return Termination.RUNAWAY, (
-                    f"Successive Newton steps have length ratio {run.step_ratio:.3g} while the "
-                    f"decrement falls by the factor {run.decrement_ratio:.3g}."
-                )
-            return Termination.CONVERGED, (
-                f"Scaled curvature between {lowest:.3g} and {highest:.3g} (Lanczos estimates)."
+            tail = None if quadratic else _follow_tail(run, units)
+            return tail or (
+                Termination.CONVERGED,
+                f"Scaled curvature between {lowest:.3g} and {highest:.3g} (Lanczos estimates).",
             )
         if run.iterations >= run.max_iterations:
             return Termination.ITERATION_LIMIT, ""
@@ -114,25 +119,32 @@ def _units(run: Run, units: np.ndarray, rng: np.random.Generator, *, first: bool
     Probing overestimates a small entry beside large ones, by the square root of their ratio: each
     round in the units of the one before halves that error in the logarithm.
     """
+    assert run.score is not None
+    units, known = units.copy(), np.zeros(run.size, dtype=bool)
     for _ in range(8 if first else 1):
         estimate = np.zeros(run.size)
         information = _information(run, run.x, units)
-        probes = 6
-        for _ in range(probes):
+        for _ in range(_PROBES):
             z = rng.choice([-1.0, 1.0], size=run.size)
-            estimate += z * information(z) / probes
+            estimate += z * information(z) / _PROBES
         estimate = np.abs(estimate)
-        estimate = np.where(np.isfinite(estimate), estimate, 0.0)
-        middle = float(np.median(estimate))
-        if middle == 0.0:
-            middle = float(estimate.max()) or 1.0
-        factor = np.sqrt(np.maximum(estimate, 1e-6 * middle))
-        if first or middle > 0.0:
-            # Later rounds only mend units that are clearly wrong: the estimate is noisy.
-            wrong = (factor > 2.0) | (factor < 0.5) if not first else np.ones(run.size, bool)
-            units = np.where(wrong, units * factor, units)
+        usable = np.isfinite(estimate) & (estimate > 0.0)
+        if not usable.any():
+            break
+        known |= usable
+        factor = np.ones(run.size)
+        factor[usable] = np.sqrt(
+            np.maximum(estimate[usable], 1e-6 * float(np.median(estimate[usable])))
+        )
+        # Later rounds only mend units that are clearly wrong: the estimate is noisy.
+        wrong = usable if first else usable & ((factor > 2.0) | (factor < 0.5))
+        units[wrong] *= factor[wrong]
         if factor.max() < 4.0 and factor.min() > 0.25:
             break
+    if first and not known.all():
+        # No curvature at all: one unit changes the log-likelihood by about one.
+        slope = np.abs(run.score[~known])
+        units[~known] = np.where(slope > 0.0, slope, 1.0)
     return units
 
 
@@ -155,11 +167,12 @@ def _conjugate_gradients(
         curvature = float(direction @ bent)
         if not np.isfinite(curvature):
             return y, gain, "boundary"
-        if curvature <= 4.0 * _EPS * float(direction @ direction) * 0.0:
+        if curvature <= 4.0 * _EPS * float(direction @ direction):
             if not np.isfinite(radius):
-                # No radius yet: as far as the size of the curvature suggests.
-                length = squared / max(abs(curvature), _EPS * float(direction @ direction))
-                step = length * direction
+                # No radius yet: as far as the size of the curvature suggests, within bounds.
+                size = float(np.sqrt(direction @ direction))
+                length = squared / abs(curvature) * size if curvature < 0.0 else np.inf
+                step = min(length, max(1.0, squared / size)) / size * direction
             else:
                 step = _to_boundary(y, direction, radius) * direction
             gain += float(residual @ step) + 0.5 * abs(curvature) * float(step @ step) / float(
@@ -307,7 +320,7 @@ def _leave_saddle(run: Run, direction: np.ndarray) -> bool:
     return True
 
 
-def _follow_tail(run: Run, units: np.ndarray) -> bool:
+def _follow_tail(run: Run, units: np.ndarray) -> tuple[Termination, str] | None:
     """As in `tail.follow_tail`, with conjugate-gradient steps."""
     x, score = run.x, run.score
     last = last_information = last_decrement = None
@@ -327,15 +340,11 @@ def _follow_tail(run: Run, units: np.ndarray) -> bool:
             falls.append(decrement / last_decrement)
             steps.append(now / last_decrement)
             cosines.append(float(last @ bent) / (now * last_decrement) if now > 0.0 else 0.0)
-            run.step_ratio, run.decrement_ratio = steps[-1], falls[-1]
             if falls[-1] <= 0.2 or falls[-1] >= 0.97:
-                return False
+                return None
         last, last_information, last_decrement = y, information, decrement
         x = x + y / units
         value, score = run.evaluate(x)
         if not np.isfinite(value):
             break
-    if last is None or not keeps_running(steps, falls, cosines, last / units, x):
-        return False
-    declare_runaway(run, steps[-1], falls[-1], last / units)
-    return True
+    return None if last is None else judge_tail(run, steps, falls, cosines, last / units, x)

@@ -54,15 +54,11 @@ def settle(
     gain = polished.expected_gain
     run.expected_gain = gain
     if not polished.definite:
-        return None if not by_score else (Termination.NO_PROGRESS, "The curvature is singular.")
+        # Nearer to the stationary point the curvature turned out singular or upward.
+        return _probe_null(run, polished) if not polished.negative.any() else None
     history.add(run, polished)
     if gain < _TARGET_GAIN:
-        if follow_tail(run, polished, history):
-            return Termination.RUNAWAY, (
-                f"Successive Newton steps have length ratio {run.step_ratio:.3g} while the "
-                f"decrement falls by the factor {run.decrement_ratio:.3g}."
-            )
-        return Termination.CONVERGED, ""
+        return follow_tail(run, polished, history) or (Termination.CONVERGED, "")
     if by_score and gain <= max(1e-8, 1e3 * _EPS * abs(run.value)):
         return Termination.CONVERGED_TO_ROUNDING, f"The expected gain at the end is {gain:.3g}."
     return None
@@ -101,11 +97,8 @@ def _polish(run: Run, model: QuadraticModel) -> QuadraticModel:
     hessian = run.evaluate_hessian(x)
     if hessian is None:
         return model
-    polished = QuadraticModel(score, hessian, None, run.hessian_error)
-    if not polished.definite:
-        return model
     run.move(x, value, score, hessian)
-    return polished
+    return QuadraticModel(score, hessian, None, run.hessian_error)
 
 
 def _probe(run: Run, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
@@ -138,7 +131,7 @@ def _probe_null(run: Run, model: QuadraticModel) -> tuple[Termination, str] | No
             return None
         # The shortest moves are flat for any smooth function: only longer ones are evidence.
         flat_up, flat_down = (bool(np.all(np.abs(side[2:4]) <= noise)) for side in (up, down))
-        if flat_up and flat_down:
+        if (flat_up and flat_down) or _on_a_ridge(run, model, direction, noise):
             return Termination.FLAT, f"{nulls.size} direction(s) without curvature."
         if flat_up != flat_down:
             run.runaway = True
@@ -151,6 +144,23 @@ def _probe_null(run: Run, model: QuadraticModel) -> tuple[Termination, str] | No
             )
         fallen += 1
     return Termination.DEGENERATE, f"{fallen} direction(s) without curvature to rounding."
+
+
+def _on_a_ridge(run: Run, model: QuadraticModel, direction: np.ndarray, noise: float) -> bool:
+    """Whether a flat set bends away from its tangent: go along it, then climb back by Newton."""
+    for length in (0.01, 0.1):
+        for sign in (1.0, -1.0):
+            x = run.x + sign * length * direction
+            value, score = run.evaluate(x)
+            for _ in range(30):
+                if not np.isfinite(value) or abs(value - run.value) <= noise:
+                    break
+                x = x + model.newton(score)
+                value, score = run.evaluate(x)
+            along = float(model.units * (x - run.x) @ (model.units * direction))
+            if not abs(value - run.value) <= noise or abs(along) < 0.5 * length:
+                return False
+    return True
 
 
 def _no_ascent(run: Run, model: QuadraticModel) -> tuple[Termination, str] | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from pymle.optimize.records import Termination
 from pymle.optimize.run import Run
 from pymle.optimize.subproblem import QuadraticModel
 
-__all__ = ["NewtonHistory", "declare_runaway", "follow_tail", "keeps_running"]
+__all__ = ["NewtonHistory", "follow_tail", "judge_tail"]
 
 #: Newton steps taken beyond the end to observe whether they shrink.
 _OBSERVED_STEPS = 4
@@ -68,7 +69,9 @@ def _inner(model: QuadraticModel, a: np.ndarray, b: np.ndarray) -> float:
     return float(_coordinates(model, a) @ _coordinates(model, b))
 
 
-def follow_tail(run: Run, model: QuadraticModel, history: NewtonHistory) -> bool:
+def follow_tail(
+    run: Run, model: QuadraticModel, history: NewtonHistory
+) -> tuple[Termination, str] | None:
     """Observe a few Newton steps beyond a converged point where convergence was not quadratic.
 
     Parameters
@@ -81,8 +84,9 @@ def follow_tail(run: Run, model: QuadraticModel, history: NewtonHistory) -> bool
 
     Returns
     -------
-    bool
-        True if the maximum is at infinity.
+    (Termination, str) or None
+        RUNAWAY if the maximum is at infinity, DEGENERATE if the curvature vanishes at it, None if
+        nothing speaks against a regular maximum.
 
     Notes
     -----
@@ -93,7 +97,7 @@ def follow_tail(run: Run, model: QuadraticModel, history: NewtonHistory) -> bool
     """
     recent = history.decrement_ratios[-2:]
     if len(recent) == 2 and max(recent) < 0.1:
-        return False
+        return None
     tail = NewtonHistory()
     x, points = run.x, 0
     tail.note(x, model)
@@ -112,40 +116,42 @@ def follow_tail(run: Run, model: QuadraticModel, history: NewtonHistory) -> bool
             break
         points += 1
     if points < 3:
-        return False
-    found = keeps_running(tail.step_ratios, tail.decrement_ratios, tail.cosines, tail.steps[-1], x)
-    if found:
-        declare_runaway(run, tail.step_ratios[-1], tail.decrement_ratios[-1], tail.steps[-1])
-    return found
+        return None
+    return judge_tail(run, tail.step_ratios, tail.decrement_ratios, tail.cosines, tail.steps[-1], x)
 
 
-def keeps_running(
+def judge_tail(
+    run: Run,
     step_ratios: list[float],
     decrement_ratios: list[float],
     cosines: list[float],
     last: np.ndarray,
     x: np.ndarray,
-) -> bool:
-    """Three or more steps that keep direction and length while the decrement falls steadily.
+) -> tuple[Termination, str] | None:
+    """Three or more steps that keep their direction while the decrement falls in a steady ratio.
 
     Every condition is there to tell a tail from the rounding noise of a regular maximum, whose
     steps keep neither their direction nor a ratio, and are tiny beside the coordinates.
     """
     steps, falls = np.array(step_ratios), np.array(decrement_ratios)
     if steps.size < 3 or not (np.all(np.isfinite(falls)) and np.all(falls > 0.2)):
-        return False
-    moving = np.any(np.abs(last) > 1e-8 * np.abs(x))
-    return bool(
+        return None
+    steady = bool(
         np.all(falls < 0.97)
         and np.ptp(np.log(falls)) < 0.3
-        and np.all(steps > 0.9)
+        and np.ptp(steps) < 0.3
         and np.all(np.array(cosines) > 0.95)
-        and moving
+        and np.any(np.abs(last) > 1e-8 * np.abs(x))
     )
-
-
-def declare_runaway(run: Run, step_ratio: float, decrement_ratio: float, step: np.ndarray) -> None:
-    """Write the evidence of a maximum at infinity into the run."""
-    run.step_ratio, run.decrement_ratio = float(step_ratio), float(decrement_ratio)
+    if not steady or not np.all(steps > 0.5):
+        return None
+    run.step_ratio, run.decrement_ratio = float(steps[-1]), float(falls[-1])
+    said = (
+        f"Successive Newton steps have length ratio {run.step_ratio:.3g} while the decrement "
+        f"falls by the factor {run.decrement_ratio:.3g}."
+    )
+    if not np.all(steps > 0.9):
+        return Termination.DEGENERATE, said
     run.runaway = True
-    run.runaway_direction = step / np.abs(step).max()
+    run.runaway_direction = last / np.abs(last).max()
+    return Termination.RUNAWAY, said
