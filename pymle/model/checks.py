@@ -1,0 +1,169 @@
+"""What is refused before anything is computed, and small questions about model variables."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.random.type import RandomType
+
+from pymle.errors import DataError, ModelError, PointError
+from pymle.model import compat, walks
+from pymle.model.points import Held
+from pymle.model.supports import Support, bounds_of
+
+
+def check_model(model: Any) -> None:
+    """Refuse models without a likelihood, with random or rescaled data, in single precision.
+
+    Raises
+    ------
+    ModelError
+    """
+    free = [rv.name for rv in model.free_RVs]
+    if not model.observed_RVs and not model.potentials:
+        raise ModelError.no_likelihood(free)
+    for rv in model.free_RVs:
+        if rv.dtype == "float32":
+            raise ModelError.float32(rv.name)
+    for rv in model.observed_RVs:
+        value = model.rvs_to_values[rv]
+        above = list(ancestors([value]))
+        if any(isinstance(v.type, RandomType) for v in above):
+            raise ModelError.minibatch(rv.name)
+        inputs = list(ancestors([i for i in rv.owner.inputs], blockers=model.free_RVs))
+        if any(v.owner and "Minibatch" in type(v.owner.op).__name__ for v in inputs + above):
+            raise ModelError.minibatch(rv.name)
+        if type(rv.owner.op).__name__ == "MinibatchRandomVariable" and _rescaled(rv, value):
+            raise ModelError.minibatch(rv.name)
+        if "Simulator" in type(rv.owner.op).__name__ or "Simulator" in str(rv.owner.op):
+            raise ModelError.simulator(rv.name)
+
+
+def check_data(model: Any) -> None:
+    """Refuse empty and non-finite observations.
+
+    Raises
+    ------
+    DataError
+    """
+    for rv in model.observed_RVs:
+        name = rv.name.removesuffix("_observed")
+        value = walks.evaluate([compat.as_tensor(model.rvs_to_values[rv])])[0]
+        if value.size == 0:
+            raise DataError.empty(name, value.shape)
+        if value.dtype.kind == "f":
+            problem = _not_finite(name, value)
+            if problem:
+                raise DataError.not_finite(*problem)
+
+
+def first_not_finite(item: Any) -> tuple[str, str, list, int] | None:
+    """Name, kind, rows and count of the non-finite entries of a data input."""
+    if item.value.dtype.kind != "f":
+        return None
+    return _not_finite(item.name or "a captured array", item.value)
+
+
+def check_held(
+    model: Any, name: str, part: Held, support: Support, initial: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse held values outside the closure of their support.
+
+    Raises
+    ------
+    PointError
+    """
+    rv = model[name]
+    given = part.values[part.mask]
+    lower, upper = (_number(bound) for bound in bounds_of(support, rv))
+    if lower is not None and np.any(given < lower):
+        raise PointError.outside_support("fixed", name, given, f"at least {lower:g}")
+    if upper is not None and np.any(given > upper):
+        raise PointError.outside_support("fixed", name, given, f"at most {upper:g}")
+    if support.elementwise:
+        return
+    value = part.values.reshape(initial[name].shape)
+    held = compat.like_rv(compat.as_tensor(value), rv)
+    inputs = rv.owner.inputs
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        inner = support.transform.forward(held, *inputs)
+        back = support.transform.backward(inner, *inputs)
+        image = walks.evaluate([compat.as_tensor(back)])[0]
+    if not np.allclose(image, value, rtol=1e-8, atol=1e-10):
+        raise PointError.outside_support("fixed", name, value, support.text)
+
+
+def plain_inputs(rv: Any) -> list[Any]:
+    """A random variable's inputs without its random states."""
+    return [i for i in rv.owner.inputs if not isinstance(i.type, RandomType)]
+
+
+def with_states(rv: Any, replaced: list[Any]) -> list[Any]:
+    """Put random states back in their places: transforms count argument positions."""
+    queue = list(replaced)
+    return [i if isinstance(i.type, RandomType) else queue.pop(0) for i in rv.owner.inputs]
+
+
+def draw_function(model: Any, name: str) -> Callable[[np.random.Generator], Any]:
+    """A function that draws a variable from its prior, or gives None where none can be.
+
+    Random states are inputs of the function: the model's own are left as they are.
+    """
+    rv = model[name]
+    states = [
+        v
+        for v in ancestors([rv])
+        if isinstance(v, SharedVariable) and isinstance(v.type, RandomType)
+    ]
+    symbols = [state.type() for state in states]
+    [graph] = clone_replace([compat.as_tensor(rv)], dict(zip(states, symbols, strict=True)))
+    function = walks.interpret(symbols, graph)
+
+    def draw(rng: np.random.Generator) -> Any:
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                return function(*rng.spawn(len(symbols)))
+        except Exception:  # a prior that cannot be drawn (Flat) is no reason not to fit
+            return None
+
+    return draw
+
+
+def _rescaled(rv: Any, value: Any) -> bool:
+    shape = walks.evaluate([compat.as_tensor(value)])[0].shape
+    for length, total in zip(shape, rv.owner.inputs[1:], strict=False):
+        if isinstance(total, Constant) and getattr(total, "data", None) is not None:
+            if int(total.data) != length:
+                return True
+    return False
+
+
+def _not_finite(name: str, value: np.ndarray) -> tuple[str, str, list, int] | None:
+    bad = np.argwhere(~np.isfinite(value))
+    if not len(bad):
+        return None
+    kind = "NaN" if np.isnan(value).any() else "infinite"
+    rows = [int(i[0]) if len(i) == 1 else tuple(int(j) for j in i) for i in bad[:6]]
+    return name, kind, rows, len(bad)
+
+
+def _number(bound: Any) -> float | None:
+    """A bound as a number: None where it is absent, infinite or depends on other variables."""
+    if bound is None:
+        return None
+    if hasattr(bound, "owner"):
+        roots = [v for v in ancestors([bound]) if v.owner is None]
+        if not all(isinstance(r, Constant) for r in roots):
+            return None
+        bound = walks.evaluate([compat.as_tensor(bound)])[0]
+    number = np.asarray(bound, dtype=float)
+    return float(number) if number.ndim == 0 and np.isfinite(number) else None

@@ -1,0 +1,65 @@
+"""Everything that differs between the two PyMC, PyTensor and ArviZ generations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.logprob.utils import replace_rvs_by_values
+from pytensor.tensor.type import TensorType
+
+try:
+    from pytensor.xtensor import as_xtensor
+    from pytensor.xtensor.type import XTensorType
+except ImportError:  # pragma: no cover - both supported generations have it
+    as_xtensor, XTensorType = None, ()
+
+
+def replace_rvs(graphs: Sequence[Any], swaps: Mapping[Any, Any]) -> list[Any]:
+    """Replace random variables by value variables in some graphs."""
+    return list(replace_rvs_by_values(list(graphs), rvs_to_values=dict(swaps)))
+
+
+def is_xtensor(variable: Any) -> bool:
+    """Whether a variable is a labelled array of ``pymc.dims``."""
+    return isinstance(variable.type, XTensorType)
+
+
+def is_array_type(type_: Any) -> bool:
+    """Whether a type is that of a dense array."""
+    return isinstance(type_, TensorType | XTensorType)
+
+
+def as_tensor(value: Any) -> Any:
+    """A plain tensor of a graph variable or number."""
+    if hasattr(value, "type") and is_xtensor(value):
+        return value.values
+    return pt.as_tensor_variable(value)
+
+
+def like_rv(tensor: Any, rv: Any) -> Any:
+    """A tensor in the type family of a random variable."""
+    if is_xtensor(rv):
+        return as_xtensor(tensor, dims=rv.type.dims)
+    return tensor
+
+
+def input_like(variable: Any, value: np.ndarray) -> Any:
+    """An explicit input with the static shape of the present value."""
+    return variable.type.clone(shape=value.shape)(name=variable.name)
+
+
+def constant_like(shared: Any) -> Any:
+    """A constant with the present value of a shared variable."""
+    value = np.asarray(shared.get_value(borrow=True))
+    return shared.type.clone(shape=value.shape).make_constant(value)
+
+
+def jax_linker() -> tuple[Any, Any]:
+    """PyTensor's JAX rewriter and its translator, imported when first needed."""
+    from pytensor.compile.mode import get_mode
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    return get_mode("JAX").optimizer, jax_funcify

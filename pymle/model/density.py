@@ -1,0 +1,361 @@
+"""The log-density of a model as a graph of one unconstrained vector.
+
+PyMC derives every term on the natural scale; the natural values are then replaced by the
+working transforms of the unconstrained vector, so that PyTensor's stabilising rewrites see
+both. Data, large constants, weights and held values are inputs of the graph, never part of
+it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.initial_point import make_initial_point_expression
+from pymc.logprob.basic import transformed_conditional_logp
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.random.type import RandomType
+
+from pymle.errors import ModelError
+from pymle.model import compat, walks
+from pymle.model.layout import Block, Layout, entry_labels
+from pymle.model.repairs import before_gradient
+from pymle.model.supports import bounds_of
+
+_LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them
+
+
+@dataclass(frozen=True)
+class Term:
+    """One additive term of the objective.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        ``observed``, ``potential``, ``prior``, ``jacobian`` or ``support``.
+    logp : Variable
+        Elementwise log-density in terms of the natural value variables.
+    shape : tuple of int
+        Shape of the elementwise log-density at the present data.
+    rows : int
+        Number of observations it stands for (0 unless observed).
+    """
+
+    name: str
+    kind: str
+    logp: Any
+    shape: tuple[int, ...] = ()
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """An array that the graph takes as an argument.
+
+    Attributes
+    ----------
+    name : str or None
+        Name by which ``data=`` replaces it; None for a captured constant.
+    source : Variable
+        Shared variable or constant that it stands for.
+    symbol : Variable
+        The graph's input.
+    value : numpy.ndarray
+        The present value.
+    """
+
+    name: str | None
+    source: Any
+    symbol: Any
+    value: np.ndarray
+
+
+@dataclass
+class Density:
+    """The pieces of an objective, all functions of ``x``.
+
+    Attributes
+    ----------
+    model : pymc.Model
+    layout : Layout
+    terms : tuple of Term
+    x : Variable
+        The unconstrained vector.
+    held : Variable
+        Natural vector with the values of the fixed entries.
+    values : dict
+        Natural value variable of each free random variable, by name.
+    naturals : dict
+        Each parameter's natural value as an expression of ``x`` and ``held``, by name.
+    """
+
+    model: Any
+    layout: Layout
+    terms: tuple[Term, ...]
+    x: Any
+    held: Any
+    values: dict[str, Any]
+    naturals: dict[str, Any] = field(default_factory=dict)
+
+    def substitute(self, outputs: Sequence[Any]) -> list[Any]:
+        """Replace natural value variables by expressions of ``x`` and ``held``."""
+        swaps = {self.values[name]: expression for name, expression in self.naturals.items()}
+        return clone_replace(list(outputs), swaps)
+
+    def replace_random(self, graphs: Sequence[Any]) -> list[Any]:
+        """Graphs of the model's own variables as functions of ``x`` and ``held``."""
+        return self.substitute(replace_random(self.model, self.values, graphs))
+
+
+def replace_random(model: Any, values: Mapping[str, Any], graphs: Sequence[Any]) -> list[Any]:
+    """Put value variables in the place of the free random variables of some graphs."""
+    swaps = {model[name]: value for name, value in values.items()}
+    swaps |= {rv: model.rvs_to_values[rv] for rv in model.observed_RVs}
+    return compat.replace_rvs(list(graphs), swaps)
+
+
+def natural_values(model: Any) -> dict[str, Any]:
+    """A fresh natural-scale value variable for every free random variable."""
+    return {rv.name: rv.type(name=f"{rv.name}") for rv in model.free_RVs}
+
+
+def natural_terms(
+    model: Any, values: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, Any]:
+    """Elementwise log-densities on the natural scale, without Jacobians.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    values : mapping of name to value variable
+        For all free variables.
+    names : sequence of str
+        Random variables whose terms are wanted (free and observed).
+
+    Returns
+    -------
+    dict of str to Variable
+
+    Raises
+    ------
+    ModelError
+        PyMC cannot derive a term, or random draws remain in it.
+    """
+    to_values = {model[name]: value for name, value in values.items()}
+    to_values |= {rv: model.rvs_to_values[rv] for rv in model.observed_RVs}
+    wanted = [model[name] for name in names]
+    try:
+        logps = transformed_conditional_logp(
+            wanted, rvs_to_values=to_values, rvs_to_transforms={}, jacobian=False
+        )
+    except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
+        raise ModelError.no_logp(error) from error
+    found = {name: compat.as_tensor(logp) for name, logp in zip(names, logps, strict=True)}
+    draws = [
+        v.name or str(v.owner.op)
+        for v in ancestors(list(found.values()))
+        if isinstance(v.type, RandomType)
+    ]
+    if draws:
+        raise ModelError.random_objective(sorted(set(map(str, draws)))[:3])
+    return found
+
+
+def natural_expressions(
+    model: Any, layout: Layout, values: Mapping[str, Any], x: Any, held: Any
+) -> dict[str, Any]:
+    """Every parameter's natural value as an expression of ``x`` and ``held``.
+
+    Variables whose support depends on other parameters come after those: expressions
+    are completed in the order of the model's own graph.
+    """
+    out: dict[str, Any] = {}
+    for block in layout.blocks:
+        rv = model[block.name]
+        inputs = replace_random(model, values, _plain_inputs(rv))
+        inputs = _restore_inputs(rv, inputs)
+        out[block.name] = _natural(block, rv, inputs, x, held)
+    for _ in layout.blocks:
+        swaps = {values[name]: expression for name, expression in out.items()}
+        inside = set(ancestors(list(out.values())))
+        if not any(value in inside for value in swaps):
+            break
+        names = list(out)
+        out = dict(zip(names, clone_replace([out[n] for n in names], swaps), strict=True))
+    else:
+        raise ModelError("The supports of the parameters depend on each other in a circle.")
+    return out
+
+
+def jacobian_term(block: Block, model: Any, values: Mapping[str, Any], x: Any) -> Any:
+    """Log-determinant of the derivative of a block's working transform."""
+    rv = model[block.name]
+    if block.support.transform is None or block.wholly_fixed:
+        return pt.zeros(())
+    inputs = _restore_inputs(rv, replace_random(model, values, _plain_inputs(rv)))
+    inner = _inner(block, rv, x)
+    return compat.as_tensor(block.support.transform.log_jac_det(inner, *inputs)).sum()
+
+
+def support_term(logp: Any) -> Any:
+    """Zero where a density is positive, minus infinity elsewhere."""
+    return pt.switch(pt.all(pt.gt(logp, -np.inf)), 0.0, -np.inf)
+
+
+def data_inputs(model: Any, outputs: Sequence[Any], *, as_arguments: bool) -> list[DataInput]:
+    """Shared data and large constants under some graphs.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    outputs : sequence of Variable
+    as_arguments : bool
+        False keeps everything but the observed values and named data as constants
+        (for graphs whose shapes are computed from data).
+
+    Returns
+    -------
+    list of DataInput
+        Integer scalars are left out: shapes are computed from them.
+    """
+    names = {var: var.name for var in model.data_vars}
+    for rv in model.observed_RVs:
+        value = model.rvs_to_values[rv]
+        names.setdefault(value, rv.name.removesuffix("_observed"))
+    found: list[DataInput] = []
+    for variable in dict.fromkeys(ancestors(list(outputs))):
+        value = _array(variable)
+        if value is None:
+            continue
+        named = variable in names
+        if isinstance(variable, Constant) and not named:
+            if not as_arguments or value.size <= _LARGE or value.dtype == bool:
+                continue
+        if value.ndim == 0 and value.dtype.kind in "iub":
+            continue
+        if not as_arguments and value.dtype.kind in "iub" and not isinstance(variable, Constant):
+            continue
+        symbol = compat.input_like(variable, value)
+        found.append(DataInput(names.get(variable), variable, symbol, value))
+    return found
+
+
+def freeze_shared(outputs: Sequence[Any], inputs: Sequence[DataInput]) -> list[Any]:
+    """Replace data by inputs, and what shared values remain by constants."""
+    swaps: dict[Variable, Variable] = {item.source: item.symbol for item in inputs}
+    for variable in ancestors(list(outputs)):
+        if isinstance(variable, SharedVariable) and variable not in swaps:
+            if not isinstance(variable.type, RandomType):
+                swaps[variable] = compat.constant_like(variable)
+    return clone_replace(list(outputs), swaps)
+
+
+def initial_values(model: Any) -> dict[str, np.ndarray]:
+    """PyMC's initial point on the natural scale, evaluated without compilation."""
+    expressions = make_initial_point_expression(
+        free_rvs=model.free_RVs,
+        rvs_to_transforms={},
+        initval_strategies=model.rvs_to_initial_values,
+        default_strategy="support_point",
+        return_transformed=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = walks.evaluate([compat.as_tensor(e) for e in expressions])
+    names = [rv.name for rv in model.free_RVs]
+    return {n: np.asarray(v, dtype=float) for n, v in zip(names, values, strict=True)}
+
+
+def observed_rows(logp_shape: tuple[int, ...], value_shape: tuple[int, ...], op_name: str) -> int:
+    """Number of observations behind an elementwise log-density.
+
+    One per entry of the log-density; a single joint density of a series or of a Gaussian
+    process counts the rows of its value, a single multivariate count or share counts one.
+    """
+    if logp_shape or not value_shape:
+        return int(np.prod(logp_shape, dtype=int))
+    if op_name in {"MultinomialRV", "DirichletRV", "DirichletMultinomialRV"}:
+        return 1
+    return int(value_shape[0])
+
+
+def term_labels(model: Any, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Labels of the per-observation terms of an observed variable."""
+    dims = tuple(model.named_vars_to_dims.get(name, ()))[: len(shape)]
+    dims = dims + (None,) * (len(shape) - len(dims))
+    coords = {k: v for k, v in model.coords.items() if v is not None}
+    return entry_labels(name, shape, dims, coords)
+
+
+def repaired(outputs: Sequence[Any]) -> list[Any]:
+    """Parameter checks turned into minus infinity, before any gradient is taken."""
+    return before_gradient(list(outputs))
+
+
+def _natural(block: Block, rv: Any, inputs: Sequence[Any], x: Any, held: Any) -> Any:
+    kept = held[block.natural.start : block.natural.stop]
+    if block.wholly_fixed:
+        return compat.like_rv(kept.reshape(block.shape), rv)
+    transform = block.support.transform
+    if not block.fixed.any():
+        inner = _inner(block, rv, x)
+        natural = inner if transform is None else transform.backward(inner, *inputs)
+        return compat.like_rv(compat.as_tensor(natural).reshape(block.shape), rv)
+    free = np.flatnonzero(~block.fixed)
+    padded = pt.set_subtensor(pt.zeros(block.size)[free], x[block.free.start : block.free.stop])
+    inner = compat.like_rv(padded.reshape(block.shape), rv)
+    natural = inner if transform is None else transform.backward(inner, *inputs)
+    flat = compat.as_tensor(natural).reshape((block.size,))
+    mixed = pt.set_subtensor(kept[free], flat[free])
+    return compat.like_rv(mixed.reshape(block.shape), rv)
+
+
+def _inner(block: Block, rv: Any, x: Any) -> Any:
+    values = x[block.free.start : block.free.stop].reshape(block.inner_shape)
+    return compat.like_rv(values, rv)
+
+
+def _plain_inputs(rv: Any) -> list[Any]:
+    return [i for i in rv.owner.inputs if not isinstance(i.type, RandomType)]
+
+
+def _restore_inputs(rv: Any, replaced: Sequence[Any]) -> list[Any]:
+    """Put random states back in their places: transforms count argument positions."""
+    queue = list(replaced)
+    return [i if isinstance(i.type, RandomType) else queue.pop(0) for i in rv.owner.inputs]
+
+
+def _array(variable: Any) -> np.ndarray | None:
+    """Value of a shared array or constant, None for anything else."""
+    if not compat.is_array_type(variable.type):
+        return None
+    if isinstance(variable, SharedVariable):
+        return np.asarray(variable.get_value(borrow=True))
+    if isinstance(variable, Constant):
+        return np.asarray(variable.data)
+    return None
+
+
+def bounds_expressions(model: Any, layout: Layout, density: Density) -> dict[str, tuple]:
+    """Symbolic bounds of elementwise blocks in terms of ``x`` and ``held``; None if unbounded."""
+    out: dict[str, tuple] = {}
+    for block in layout.blocks:
+        rv = model[block.name]
+        pair = []
+        for bound in bounds_of(block.support, rv):
+            if isinstance(bound, Variable):
+                [bound] = density.replace_random([bound])
+                bound = compat.as_tensor(bound)
+            pair.append(bound)
+        out[block.name] = (pair[0], pair[1])
+    return out
+
+

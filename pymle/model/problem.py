@@ -1,0 +1,474 @@
+"""A model made ready to be fitted: roles, layout, lowered functions, starts, explanations."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+from pymle.errors import DataError, ModelError, PointError
+from pymle.model import checks, compat, walks
+from pymle.model.density import (
+    Density,
+    Term,
+    bounds_expressions,
+    initial_values,
+    jacobian_term,
+    natural_expressions,
+    natural_terms,
+    natural_values,
+    observed_rows,
+    repaired,
+    replace_random,
+    support_term,
+    term_labels,
+)
+from pymle.model.layout import Block, Layout, make_layout
+from pymle.model.lower import (
+    Lowered,
+    double_precision,
+    flat_sum,
+    lower_objective,
+    lower_outputs,
+)
+from pymle.model.points import Held, split_point
+from pymle.model.roles import PARAMETER, PRIOR, Roles
+from pymle.model.supports import Support, support_of
+
+
+class Problem:
+    """A model's objective with everything that names and transforms its parameters.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    roles : Roles
+        Checked: nothing in it is ambiguous or unsupported.
+    objective : {"mle", "map"}
+    jacobian : bool
+        MAP only: include the Jacobian of the working transforms.
+    fixed : mapping, optional
+        Natural-scale values by variable name or by entry label.
+    backend : {"auto", "jax", "pytensor"}
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        roles: Roles,
+        *,
+        objective: str,
+        jacobian: bool,
+        fixed: Mapping[str, Any] | None,
+        backend: str,
+    ) -> None:
+        self.model = model
+        self.roles = roles
+        self.objective = objective
+        self.jacobian = jacobian
+        self.backend = backend
+        self.names = roles.names(PARAMETER)
+        checks.check_model(model)
+        checks.check_data(model)
+        self.initial = initial_values(model)
+        self.supports: dict[str, Support] = {n: support_of(model, model[n]) for n in self.names}
+        self.held = self._held(fixed)
+        self.layout = self._layout()
+        if self.layout.size == 0:
+            reason = "every parameter is fixed" if self.held else "the model has no parameter"
+            raise ModelError.nothing_to_estimate(reason)
+
+    # ----- the graph ---------------------------------------------------------------------
+
+    @cached_property
+    def density(self) -> Density:
+        """The objective's terms as graphs."""
+        with double_precision():
+            x = pt.vector("x", shape=(self.layout.size,), dtype="float64")
+            held = pt.vector("held", shape=(self.layout.natural_size,), dtype="float64")
+            values = natural_values(self.model)
+            density = Density(
+                model=self.model,
+                layout=self.layout,
+                terms=self._terms(values, x),
+                x=x,
+                held=held,
+                values=values,
+            )
+            density.naturals = natural_expressions(self.model, self.layout, values, x, held)
+        return density
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The additive terms of the objective."""
+        return self.density.terms
+
+    @cached_property
+    def observed(self) -> tuple[Term, ...]:
+        """The terms of observed variables."""
+        return tuple(term for term in self.terms if term.kind == "observed")
+
+    def _terms(self, values: Mapping[str, Any], x: Any) -> tuple[Term, ...]:
+        model = self.model
+        observed = [rv.name for rv in model.observed_RVs]
+        unknown = [n for n in self.names if self.supports[n].kind == "unknown"]
+        priors = list(self.names) if self.objective == "map" else unknown
+        logps = natural_terms(model, values, [*observed, *priors])
+        terms: list[Term] = []
+        for name in observed:
+            logp, shape = logps[name], self._logp_shape(logps[name], values)
+            value = model.rvs_to_values[model[name]]
+            value_shape = self._value_shape(value)
+            rows = observed_rows(shape, value_shape, type(model[name].owner.op).__name__)
+            terms.append(Term(name, "observed", logp, shape, rows))
+        dropped = self.roles.names(PRIOR)
+        for potential in model.potentials:
+            if self.objective == "mle" and potential.name in dropped:
+                continue
+            [logp] = replace_random(model, values, [potential])
+            terms.append(Term(potential.name, "potential", compat.as_tensor(logp)))
+        for name in unknown:
+            terms.append(Term(name, "support", support_term(logps[name])))
+        if self.objective == "map":
+            terms += [Term(name, "prior", logps[name]) for name in self.names]
+            if self.jacobian:
+                terms += [
+                    Term(block.name, "jacobian", jacobian_term(block, model, values, x))
+                    for block in self.layout.blocks
+                ]
+        return tuple(terms)
+
+    def _logp_shape(self, logp: Any, values: Mapping[str, Any]) -> tuple[int, ...]:
+        if all(length is not None for length in logp.type.shape):
+            return tuple(logp.type.shape)
+        given = {value: self.initial[name].astype(value.dtype) for name, value in values.items()}
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return walks.evaluate(repaired([logp]), given)[0].shape
+
+    @staticmethod
+    def _value_shape(value: Any) -> tuple[int, ...]:
+        return walks.evaluate([compat.as_tensor(value)])[0].shape
+
+    # ----- lowered functions -------------------------------------------------------------
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """Value, score and (for MAP) the log-likelihood of the objective."""
+        density = self.density
+        with double_precision():
+            weights = {t.name: t.logp.type.clone(shape=t.shape)() for t in self.observed}
+            parts = [flat_sum(t.logp, weights.get(t.name)) for t in self.terms]
+            # Potentials that are priors enter MAP but not its log-likelihood.
+            likelihood = [
+                part
+                for part, term in zip(parts, self.terms, strict=True)
+                if term.kind in {"observed", "potential", "support"}
+                and term.name not in self.roles.names(PRIOR)
+            ]
+            totals = [sum(parts, pt.zeros(()))]
+            if self.objective == "map":
+                totals.append(sum(likelihood, pt.zeros(())))
+            total, *extra = density.substitute(repaired(totals))
+        return lower_objective(
+            self.model,
+            total,
+            extra,
+            x=density.x,
+            held=density.held,
+            weights=list(weights.values()),
+            backend=self.backend,
+        )
+
+    @cached_property
+    def lowered_terms(self) -> Lowered:
+        """Elementwise log-density of every observed variable."""
+        density = self.density
+        with double_precision():
+            logps = density.substitute(repaired([t.logp for t in self.observed]))
+        return lower_outputs(
+            self.model, logps, x=density.x, held=density.held, backend=self.backend
+        )
+
+    @cached_property
+    def lowered_natural(self) -> Lowered:
+        """The natural vector."""
+        density = self.density
+        with double_precision():
+            flat = [
+                compat.as_tensor(density.naturals[b.name]).reshape((b.size,))
+                for b in self.layout.blocks
+            ]
+            natural = pt.concatenate(flat)
+        return lower_outputs(
+            self.model, [natural], x=density.x, held=density.held, backend=self.backend
+        )
+
+    def lowered_graphs(self, graphs: Sequence[Any]) -> Lowered:
+        """Any functions of the model's variables (Deterministics), as plain tensors."""
+        density = self.density
+        with double_precision():
+            outputs = density.replace_random([compat.as_tensor(g) for g in graphs])
+        return lower_outputs(
+            self.model, outputs, x=density.x, held=density.held, backend=self.backend
+        )
+
+    # ----- points ------------------------------------------------------------------------
+
+    @property
+    def held_vector(self) -> np.ndarray:
+        """Natural vector with the held values, zero elsewhere."""
+        out = np.zeros(self.layout.natural_size)
+        for block in self.layout.blocks:
+            if block.name in self.held:
+                out[block.natural] = np.where(block.fixed, self.held[block.name].values, 0.0)
+        return out
+
+    def complete(self, start: Mapping[str, Any] | None, base: Mapping[str, Any] | None = None):
+        """A complete natural point: ``start`` over a base point over PyMC's initial one.
+
+        Parameters
+        ----------
+        start : mapping, optional
+            Natural-scale values by variable name or entry label; may be partial.
+        base : mapping, optional
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+
+        Raises
+        ------
+        PointError
+            Unknown names, wrong shapes or values that are not finite.
+        """
+        base = self.initial if base is None else base
+        point = {b.name: np.array(base[b.name], dtype=float) for b in self.layout.blocks}
+        for block in self.layout.blocks:
+            point[block.name] = np.broadcast_to(point[block.name], block.shape).copy()
+        given = split_point("start", start, self._shapes(), self._labels())
+        for name, part in given.items():
+            flat = point[name].ravel()
+            flat[part.mask] = part.values[part.mask]
+            point[name] = flat.reshape(point[name].shape)
+        for block in self.layout.blocks:
+            if block.name in self.held:
+                flat = point[block.name].ravel()
+                flat[block.fixed] = self.held[block.name].values[block.fixed]
+                point[block.name] = flat.reshape(block.shape)
+        return point
+
+    def unconstrain(self, point: Mapping[str, np.ndarray], argument: str = "start") -> np.ndarray:
+        """Unconstrained vector of a natural point.
+
+        Raises
+        ------
+        PointError
+            A value outside (or on the edge of) its support.
+        """
+        x = self._forward(self.layout.to_natural(point))
+        for block in self.layout.blocks:
+            if not np.all(np.isfinite(x[block.free])):
+                raise PointError.outside_support(
+                    argument, block.name, _short(point[block.name]), self.support_text(block)
+                )
+        return x
+
+    def unconstrain_rows(self, naturals: np.ndarray) -> np.ndarray:
+        """Unconstrained vectors of the rows of a matrix of natural vectors; nan where outside."""
+        rows = []
+        for natural in naturals:
+            rows.append(self._forward(natural))
+        return np.array(rows).reshape(len(naturals), self.layout.size)
+
+    def support_text(self, block: Block) -> str:
+        """The support of a variable in words, with its bounds where they are numbers."""
+        lower, upper = self.constant_bounds[block.name]
+        if block.support.kind != "interval" or lower is None and upper is None:
+            return block.support.text
+        low = "-inf" if lower is None else _short(lower)
+        high = "inf" if upper is None else _short(upper)
+        return f"between {low} and {high}"
+
+    @cached_property
+    def constant_bounds(self) -> dict[str, tuple[np.ndarray | None, np.ndarray | None]]:
+        """Bounds at the initial point, for messages."""
+        return {
+            name: tuple(None if np.all(np.isinf(b)) else b for b in pair)
+            for name, pair in self.bounds(None).items()
+        }
+
+    def bounds(self, x: np.ndarray | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Lower and upper bounds of every elementwise parameter at a point.
+
+        Parameters
+        ----------
+        x : numpy.ndarray or None
+            Bounds that depend on other parameters are evaluated here; None is PyMC's
+            initial point.
+
+        Returns
+        -------
+        dict of str to (lower, upper)
+            Arrays of the natural shape; infinite where unbounded.
+        """
+        if x is None:
+            x = self._forward(self.layout.to_natural(self.complete(None)))
+        out = {}
+        expressions = bounds_expressions(self.model, self.layout, self.density)
+        given = {self.density.x: x, self.density.held: self.held_vector}
+        for block in self.layout.blocks:
+            pair = []
+            for side, bound in zip((-np.inf, np.inf), expressions[block.name], strict=True):
+                value = side if bound is None else bound
+                if hasattr(value, "type"):
+                    value = walks.evaluate([value], given)[0]
+                pair.append(np.broadcast_to(np.asarray(value, dtype=float), block.shape))
+            out[block.name] = (pair[0], pair[1])
+        return out
+
+    @cached_property
+    def _forward(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Natural vector to unconstrained vector, interpreted."""
+        values = natural_values(self.model)
+        outputs = []
+        for block in self.layout.blocks:
+            rv = self.model[block.name]
+            value = values[block.name]
+            inner: Any = value
+            if block.support.transform is not None and not block.wholly_fixed:
+                inputs = replace_random(self.model, values, checks.plain_inputs(rv))
+                inner = block.support.transform.forward(value, *checks.with_states(rv, inputs))
+            outputs.append(compat.as_tensor(inner).flatten())
+        symbols = [values[b.name] for b in self.layout.blocks]
+        function = walks.interpret(symbols, outputs)
+
+        def forward(natural: np.ndarray) -> np.ndarray:
+            point = self.layout.to_point(natural)
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                parts = function(*(point[b.name] for b in self.layout.blocks))
+            kept = []
+            for block, part in zip(self.layout.blocks, parts, strict=True):
+                if block.support.elementwise:
+                    kept.append(np.asarray(part)[~block.fixed])
+                elif not block.wholly_fixed:
+                    kept.append(np.asarray(part))
+            return np.concatenate(kept) if kept else np.zeros(0)
+
+        return forward
+
+    def prior_draws(self, count: int, seed: int) -> np.ndarray:
+        """Natural vectors drawn from the priors, for dispersed starts; rows may be nan.
+
+        Variables whose prior cannot be drawn (flat ones) keep PyMC's initial value.
+        """
+        base = self.complete(None)
+        rng = np.random.default_rng(seed)
+        drawable = {b.name: checks.draw_function(self.model, b.name) for b in self.layout.blocks}
+        rows = []
+        for _ in range(count):
+            point = dict(base)
+            for name, draw in drawable.items():
+                value = draw(rng)
+                if value is not None and np.shape(value) == np.shape(base[name]):
+                    point[name] = np.asarray(value, dtype=float)
+            for block in self.layout.blocks:
+                flat = point[block.name].ravel().copy()
+                if block.name in self.held:
+                    flat[block.fixed] = self.held[block.name].values[block.fixed]
+                point[block.name] = flat.reshape(block.shape)
+            rows.append(self.layout.to_natural(point))
+        return np.array(rows).reshape(count, self.layout.natural_size)
+
+    def term_labels(self, term: Term) -> tuple[str, ...]:
+        """Labels of a term's observations."""
+        return term_labels(self.model, term.name, term.shape)
+
+    # ----- construction ------------------------------------------------------------------
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: self.initial[name].shape for name in self.names}
+
+    def _labels(self) -> dict[str, tuple[str, ...]]:
+        plain = self._make_layout({}, self._inner_shapes())
+        return {block.name: block.labels for block in plain.blocks}
+
+    def _held(self, fixed: Mapping[str, Any] | None) -> dict[str, Held]:
+        held = split_point("fixed", fixed, self._shapes(), self._labels())
+        for name, part in held.items():
+            checks.check_held(self.model, name, part, self.supports[name], self.initial)
+        return held
+
+    def _layout(self) -> Layout:
+        masks = {name: part.mask for name, part in self.held.items()}
+        return self._make_layout(masks, self._inner_shapes())
+
+    def _make_layout(self, masks: Mapping[str, Any], inner: Mapping[str, Any]) -> Layout:
+        coords = {k: tuple(v) for k, v in self.model.coords.items() if v is not None}
+        return make_layout(
+            self.names,
+            self.supports,
+            self._shapes(),
+            inner,
+            self.model.named_vars_to_dims,
+            coords,
+            masks,
+        )
+
+    @cached_property
+    def _inner(self) -> dict[str, tuple[int, ...]]:
+        out = {}
+        for name in self.names:
+            rv, support = self.model[name], self.supports[name]
+            if support.transform is None:
+                out[name] = self.initial[name].shape
+                continue
+            inner = support.transform.forward(
+                compat.like_rv(pt.as_tensor_variable(self.initial[name]), rv), *rv.owner.inputs
+            )
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                out[name] = walks.evaluate([compat.as_tensor(inner)])[0].shape
+        return out
+
+    def _inner_shapes(self) -> dict[str, tuple[int, ...]]:
+        return self._inner
+
+    def explain_not_finite(self, natural: np.ndarray) -> str:
+        """Which observed variable and which rows make the objective non-finite."""
+        given = {}
+        point = self.layout.to_point(natural)
+        for name, symbol in self.density.values.items():
+            value = point.get(name, self.initial[name])
+            given[symbol] = np.asarray(value, dtype=symbol.dtype)
+        sentences = []
+        for term in self.terms:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                value = walks.evaluate(repaired([term.logp]), given)[0]
+            bad = np.argwhere(~np.isfinite(value))
+            if not len(bad):
+                continue
+            for item in self.lowered.data:
+                problem = checks.first_not_finite(item)
+                if problem:
+                    raise DataError.not_finite(*problem)
+            what = {"observed": "Observed variable", "potential": "Potential"}
+            rows = [int(i[0]) if len(i) == 1 else tuple(map(int, i)) for i in bad if len(i)]
+            where = f" at row(s) {rows[:6]}" if rows and value.size > len(bad) else ""
+            more = f" ({len(bad)} of {value.size} entries)" if value.size > 1 else ""
+            kind = what.get(term.kind, "The prior of")
+            seen = "NaN" if np.isnan(value).any() else "-inf"
+            sentences.append(f"{kind} `{term.name}` has log-density {seen}{where}{more}.")
+        values = ", ".join(f"{k} = {_short(v)}" for k, v in list(point.items())[:6])
+        return " ".join(sentences) + f" Evaluated at {values}."
+
+
+def _short(value: Any) -> str:
+    text = np.array2string(np.asarray(value), precision=4, threshold=6, edgeitems=2)
+    return text.replace("\n", " ")

@@ -1,0 +1,287 @@
+"""The role of every variable of a model, with the reason in words.
+
+Roles are read off the graph before anything is fitted (design: they do not depend on
+``fixed=``). A free variable whose own distribution depends on other free variables, or a
+standardised one that reaches the data only scaled by another free variable, is a random
+effect; everything else that is continuous is a parameter, whose prior maximum likelihood
+drops. What the graph leaves open stops with both readings printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pymle.errors import ModelError, PointError
+from pymle.model import walks
+
+PARAMETER = "parameter"
+RANDOM = "random effect"
+MISSING = "missing value"
+OBSERVED = "observed"
+POTENTIAL = "potential"
+PRIOR = "prior"
+DETERMINISTIC = "deterministic"
+DATA = "data"
+UNUSED = "unused"
+DISCRETE = "discrete"
+
+_FEW = 10  # observations per entry below which a standardised group vector is ambiguous
+
+
+@dataclass(frozen=True)
+class Role:
+    """The role of one variable.
+
+    Attributes
+    ----------
+    name : str
+    role : str
+        ``parameter``, ``random effect``, ``missing value``, ``discrete``, ``observed``,
+        ``potential``, ``prior`` (a Potential read as one), ``deterministic``, ``data`` or
+        ``unused``.
+    reason : str
+        Why, in words.
+    """
+
+    name: str
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Roles of all named variables; prints as a table.
+
+    Attributes
+    ----------
+    entries : tuple of Role
+    notices : tuple of str
+        What deserves to be said although the roles are clear.
+    ambiguous : mapping of str to str
+        Variables whose role the graph leaves open, with the evidence.
+    """
+
+    entries: tuple[Role, ...]
+    notices: tuple[str, ...]
+    ambiguous: Mapping[str, str]
+
+    def names(self, role: str) -> tuple[str, ...]:
+        """Names of the variables with a role, in model order."""
+        return tuple(entry.name for entry in self.entries if entry.role == role)
+
+    def __getitem__(self, name: str) -> Role:
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        raise PointError.unknown("roles", name, [entry.name for entry in self.entries])
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table as a pandas frame, indexed by name."""
+        rows = [(e.name, self._shown(e), e.reason) for e in self.entries]
+        return pd.DataFrame(rows, columns=["name", "role", "reason"]).set_index("name")
+
+    def _shown(self, entry: Role) -> str:
+        return "ambiguous" if entry.name in self.ambiguous else entry.role
+
+    def __repr__(self) -> str:
+        width = max([len(e.name) for e in self.entries] + [8])
+        lines = [f"{'variable':<{width}}  {'role':<14} reason"]
+        for entry in self.entries:
+            lines.append(f"{entry.name:<{width}}  {self._shown(entry):<14} {entry.reason}")
+        lines += [f"notice: {text}" for text in self.notices]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html()
+
+
+def roles(
+    model: Any = None,
+    *,
+    random: Sequence[str] | None = None,
+    parameters: Sequence[str] | None = None,
+    potentials: Mapping[str, str] | None = None,
+) -> Roles:
+    """Tell the role of every variable of a model, before anything is fitted.
+
+    Parameters
+    ----------
+    model : pymc.Model, optional
+        Default: the model of the open ``with`` block.
+    random : sequence of str, optional
+        Names to integrate out as random effects. An empty sequence means none at all:
+        every free variable is then a parameter.
+    parameters : sequence of str, optional
+        Names to estimate as parameters, overriding what the graph suggests.
+    potentials : mapping of str to str, optional
+        ``"prior"`` drops a Potential as a prior in maximum likelihood; ``"likelihood"``
+        (the default) keeps it in the objective.
+
+    Returns
+    -------
+    Roles
+        One entry per named variable, with the reason. Ambiguous variables are shown as
+        such; fitting stops at them.
+
+    Raises
+    ------
+    ModelError
+        No model, or a model without any likelihood term.
+    PointError
+        A name that the model does not have (the nearest is suggested).
+    """
+    model = walks.resolve_model(model)
+    free = {rv.name: rv for rv in model.free_RVs}
+    chosen_random = _known(random, free, "random")
+    chosen_parameters = _known(parameters, free, "parameters")
+    chosen_potentials = _potential_choice(model, potentials)
+    graph = walks.ModelGraph(model)
+    notices: list[str] = []
+    ambiguous: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
+
+    for rv in model.free_RVs:
+        if rv.name in chosen_parameters:
+            found[rv.name] = (PARAMETER, "declared by `parameters=`")
+        elif rv.name in chosen_random:
+            found[rv.name] = (RANDOM, "declared by `random=`")
+        elif rv.dtype.startswith(("int", "uint", "bool")):
+            found[rv.name] = (DISCRETE, "a free discrete variable")
+        elif random is not None and len(random) == 0:
+            found[rv.name] = (PARAMETER, "no variable is integrated (`random=[]`)")
+        else:
+            role, reason, doubt = _classify(graph, rv)
+            found[rv.name] = (role, reason)
+            if doubt == "notice":
+                notices.append(f"`{rv.name}` is estimated as a parameter: {reason}.")
+            elif doubt == "stop":
+                ambiguous[rv.name] = reason
+
+    _mark_unused(graph, found, chosen_potentials, notices)
+    entries = [Role(rv.name, *found[rv.name]) for rv in model.free_RVs]
+    entries += [Role(rv.name, OBSERVED, "observed data") for rv in model.observed_RVs]
+    for potential in model.potentials:
+        entry, notice = _potential_role(graph, potential, chosen_potentials)
+        entries.append(entry)
+        if notice:
+            notices.append(notice)
+    entries += [Role(v.name, DETERMINISTIC, "a function of others") for v in model.deterministics]
+    entries += [Role(v.name, DATA, "given") for v in model.data_vars]
+    return Roles(tuple(entries), tuple(notices), ambiguous)
+
+
+def check_supported(roles_: Roles, model: Any) -> None:
+    """Stop at what this version cannot fit, naming the variables.
+
+    Parameters
+    ----------
+    roles_ : Roles
+    model : pymc.Model
+
+    Raises
+    ------
+    ModelError
+        Ambiguous roles, random effects, missing values or discrete free variables.
+    """
+    for name, why in roles_.ambiguous.items():
+        raise ModelError.ambiguous(name, why)
+    discrete = roles_.names(DISCRETE)
+    if discrete:
+        raise ModelError.discrete(discrete)
+    effects = roles_.names(RANDOM)
+    if effects:
+        raise ModelError.random_effects(effects, walks.ModelGraph(model).scales(effects))
+    missing = roles_.names(MISSING)
+    if missing:
+        raise ModelError.missing_values(missing)
+
+
+def _classify(graph: walks.ModelGraph, rv: Any) -> tuple[str, str, str]:
+    """Role, reason and doubt ("", "notice" or "stop") of a continuous free variable."""
+    if graph.is_unobserved_part(rv):
+        return MISSING, "the unobserved entries of a partly observed variable", ""
+    parents = graph.free_parents(rv)
+    if parents:
+        text = ", ".join(parents)
+        if type(rv.owner.op).__name__ in {"UniformRV", "HalfFlatRV"}:
+            reason = f"its prior is flat; only its support depends on {text}"
+            return PARAMETER, reason, "notice"
+        return RANDOM, f"its distribution depends on {text}", ""
+    law = graph.latent_law(rv)
+    if law:
+        return PARAMETER, law, "stop"
+    if not graph.standardised(rv):
+        return PARAMETER, "its distribution is a prior that depends on no other variable", ""
+    scaled_by = graph.scaled_by(rv)
+    if scaled_by and rv.ndim > 0:
+        return RANDOM, f"standardised, and scaled by {', '.join(scaled_by)}", ""
+    counts = graph.rows_per_entry(rv)
+    if counts is not None and rv.ndim > 0:
+        median = float(np.median(counts))
+        reason = (
+            f"a standardised prior, indexed by a group with a median of {median:g} "
+            "observations per entry"
+        )
+        return PARAMETER, reason, "stop" if median < _FEW else "notice"
+    return PARAMETER, "its distribution is a prior that depends on no other variable", ""
+
+
+def _mark_unused(
+    graph: walks.ModelGraph,
+    found: dict[str, tuple[str, str]],
+    potentials: Mapping[str, str],
+    notices: list[str],
+) -> None:
+    integrated = {n for n, (role, _) in found.items() if role in {RANDOM, MISSING, DISCRETE}}
+    used = graph.reaches_objective(integrated, dropped=potentials)
+    for name, (role, _) in found.items():
+        if role == PARAMETER and name not in used:
+            found[name] = (UNUSED, "no path to the likelihood")
+            notices.append(f"`{name}` does not reach the likelihood: it is not estimated.")
+
+
+def _potential_role(
+    graph: walks.ModelGraph, potential: Any, chosen: Mapping[str, str]
+) -> tuple[Role, str | None]:
+    name = potential.name
+    if chosen.get(name) == "prior":
+        return Role(name, PRIOR, "declared a prior by `potentials=`"), None
+    holds_data = graph.holds_data(potential)
+    if holds_data or not graph.has_other_likelihood(potential):
+        return Role(name, POTENTIAL, "part of the likelihood"), None
+    reason = "holds only parameters: it acts as a penalty on the likelihood"
+    notice = (
+        f"the Potential `{name}` holds only parameters and acts as a penalty; drop it as a "
+        f'prior with `potentials={{"{name}": "prior"}}`.'
+    )
+    if chosen.get(name) == "likelihood":
+        return Role(name, POTENTIAL, "declared part of the likelihood"), None
+    return Role(name, POTENTIAL, reason), notice
+
+
+def _known(names: Sequence[str] | None, free: Mapping[str, Any], argument: str) -> set[str]:
+    if isinstance(names, str):
+        names = [names]
+    chosen = set(names or ())
+    for name in chosen:
+        if name not in free:
+            raise PointError.unknown(argument, name, free)
+    return chosen
+
+
+def _potential_choice(model: Any, potentials: Mapping[str, str] | None) -> dict[str, str]:
+    known = [p.name for p in model.potentials]
+    for name, value in (potentials or {}).items():
+        if name not in known:
+            raise PointError.unknown("potentials", name, known)
+        if value not in {"prior", "likelihood"}:
+            raise ModelError(
+                f'potentials: `{name}` = {value!r}; expected "prior" (dropped by maximum '
+                'likelihood) or "likelihood" (kept).'
+            )
+    return dict(potentials or {})

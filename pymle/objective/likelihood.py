@@ -1,0 +1,195 @@
+"""The log-likelihood as functions of one vector: value, score, Hessian and products.
+
+Knows no model: it wraps a function of ``(x, held, weights, data)`` and evaluates it at the
+present data. On the JAX route everything beyond value and score is a JAX transformation of
+that one function; on the interpreted route the Hessian is differenced from the exact score.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+#: Below this many multiplications the curvature is computed along with every score, so that
+#: one program is compiled instead of two.
+_FUSED_WORK = 200_000
+#: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
+_BATCH_ENTRIES = 40_000_000
+
+
+class Likelihood:
+    """A log-likelihood (or log-posterior) of the unconstrained vector at given data.
+
+    Parameters
+    ----------
+    call : callable
+        ``(x, held, weights, data) -> (value, score, ...)`` as lowered.
+    size : int
+        Length of ``x``.
+    held : numpy.ndarray
+        Natural vector that carries the values of fixed entries.
+    weights, data : sequence of arrays
+    route : {"jax", "pytensor"}
+    has_score : bool
+    differenced : bool
+        JAX lacks second derivatives here: the Hessian is left to differences of the score.
+    rows : int
+        Size of the data, for the choice of batches.
+    programs : dict, optional
+        Compiled programs to share between objects over one lowered function.
+
+    Attributes
+    ----------
+    size, has_score, has_hessian
+        As the optimiser asks.
+    compile_seconds : float
+        Time of first calls, compilation included.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., tuple],
+        *,
+        size: int,
+        held: np.ndarray,
+        weights: Sequence[Any],
+        data: Sequence[Any],
+        route: str,
+        has_score: bool,
+        differenced: bool,
+        rows: int,
+        programs: dict[str, Any] | None = None,
+    ) -> None:
+        self.size = size
+        self.has_score = has_score
+        self.has_hessian = has_score and not differenced
+        self.compile_seconds = 0.0
+        self.route = route
+        self.differenced = differenced
+        self._call = call
+        self._rows = max(rows, 1)
+        self._programs = {} if programs is None else programs
+        self._fused = (
+            route == "jax"
+            and has_score
+            and not differenced
+            and self._rows * size * max(size, 4) <= _FUSED_WORK
+        )
+        self._arguments = self._place(held, weights, data)
+        self._last: tuple[bytes, np.ndarray] | None = None
+
+    def value(self, x: np.ndarray) -> float:
+        """Log-likelihood at ``x`` (k,); nan or -inf outside the support."""
+        if self.has_score:
+            return self.value_and_score(x)[0]
+        return float(self._run("plain", x)[0])
+
+    def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log-likelihood and its gradient (k,)."""
+        if self._fused:
+            value, score, hessian = self._run("fused", x)
+            self._last = (np.asarray(x).tobytes(), np.asarray(hessian))
+        else:
+            value, score = self._run("plain", x)[:2]
+        return float(value), np.asarray(score, dtype=np.float64)
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        """Second derivatives (k, k), symmetric to rounding."""
+        if self._fused:
+            key = np.asarray(x).tobytes()
+            if self._last is None or self._last[0] != key:
+                self.value_and_score(x)
+            assert self._last is not None
+            matrix = self._last[1]
+        else:
+            matrix = np.asarray(self._run("hessian", x))
+        return 0.5 * (matrix + matrix.T)
+
+    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Second derivatives times ``v`` (k,)."""
+        if self.differenced:
+            raise NotImplementedError("products are differenced from the score on this route")
+        return np.asarray(self._run("product", x, np.asarray(v, dtype=np.float64)))
+
+    def values(self, X: np.ndarray) -> np.ndarray:
+        """Log-likelihoods at the rows of ``X`` (n, k)."""
+        return np.array([self.value(x) for x in np.atleast_2d(X)])
+
+    def _place(self, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:
+        if self.route != "jax":
+            return np.asarray(held), tuple(weights), tuple(data)
+        import jax.numpy as jnp
+
+        return (
+            jnp.asarray(held),
+            tuple(jnp.asarray(w) for w in weights),
+            tuple(jnp.asarray(d) for d in data),
+        )
+
+    def _run(self, name: str, x: np.ndarray, *more: Any) -> Any:
+        x = np.asarray(x, dtype=np.float64)
+        if self.route != "jax":
+            return self._call(x, *self._arguments)
+        first = name not in self._programs
+        if first:
+            self._programs[name] = getattr(self, f"_{name}_program")
+        started = time.perf_counter()
+        out = self._programs[name](x, *more, *self._arguments)
+        if first:
+            import jax
+
+            jax.block_until_ready(out)
+            self.compile_seconds += time.perf_counter() - started
+        return out
+
+    @cached_property
+    def _plain_program(self) -> Any:
+        import jax
+
+        return jax.jit(self._call)
+
+    @cached_property
+    def _fused_program(self) -> Any:
+        import jax
+
+        def fused(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            def score(z: Any) -> Any:
+                value, gradient = self._call(z, held, weights, data)[:2]
+                return gradient, (value, gradient)
+
+            hessian, (value, gradient) = jax.jacfwd(score, has_aux=True)(x)
+            return value, gradient, hessian
+
+        return jax.jit(fused)
+
+    @cached_property
+    def _product_program(self) -> Any:
+        import jax
+
+        def product(x: Any, v: Any, held: Any, weights: Any, data: Any) -> Any:
+            return jax.jvp(lambda z: self._call(z, held, weights, data)[1], (x,), (v,))[1]
+
+        return jax.jit(product)
+
+    @cached_property
+    def _hessian_program(self) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        batch = int(max(1, min(self.size, _BATCH_ENTRIES // self._rows, 64)))
+
+        def hessian(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            def score(z: Any) -> Any:
+                return self._call(z, held, weights, data)[1]
+
+            _, push = jax.linearize(score, x)
+            basis = jnp.eye(self.size)
+            if batch >= self.size:
+                return jax.vmap(push)(basis)
+            return jax.lax.map(push, basis, batch_size=batch)
+
+        return jax.jit(hessian)
