@@ -98,7 +98,9 @@ def maximise(
         if x.size == 0:
             run.expected_gain, run.hessian = 0.0, np.zeros((0, 0))
             return run.finish(Termination.CONVERGED, "There is no coordinate to optimise.")
-        termination, message = METHODS[method](run)
+        # Overflow is met everywhere on the way and is judged by the values it leads to.
+        with np.errstate(all="ignore"):
+            termination, message = METHODS[method](run)
     except TimeUpError:
         termination, message = Termination.TIME_LIMIT, f"Stopped after {max_seconds} seconds."
     except KeyboardInterrupt:
