@@ -12,10 +12,10 @@ __all__ = ["differenced_hessian", "directional_check", "with_differenced_hessian
 
 ValueAndScore = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
-#: Halvings of the difference step per coordinate.
-_LEVELS = 4
+#: Halvings of the difference step per coordinate, at least and at most.
+_LEVELS, _MOST_LEVELS = 3, 9
 #: First step in units of the coordinate's conditional standard error.
-_FIRST_STEP = 0.2
+_FIRST_STEP = 0.1
 
 
 def differenced_hessian(
@@ -44,7 +44,7 @@ def differenced_hessian(
 
     Notes
     -----
-    Eight or so scores per coordinate. For each column the order of extrapolation with the smallest
+    Ten or so scores per coordinate. For each column the order of extrapolation with the smallest
     estimated error is taken, which balances truncation against rounding [1]_.
 
     References
@@ -108,9 +108,9 @@ def _column(
     step = _FIRST_STEP * lengths[i]
     previous: list[np.ndarray] = []
     lowest = np.inf
-    levels = 0
-    for _ in range(_LEVELS + 8):
-        if levels == _LEVELS:
+    levels, size = 0, np.inf
+    for _ in range(_MOST_LEVELS + 8):
+        if levels == _MOST_LEVELS:
             break
         up, down = x.copy(), x.copy()
         up[i] += step
@@ -132,11 +132,15 @@ def _column(
             factor = 4.0 ** (j + 1)
             finer = row[j] + (row[j] - coarse) / (factor - 1.0)
             entry = np.maximum(np.abs(finer - row[j]), np.abs(finer - coarse))
-            size = float((entry * lengths).max())
+            size = float((entry * lengths).max()) * lengths[i]
             if size < lowest:
                 lowest, best, error = size, finer, entry
             row.append(finer)
+        # Done when the error is small or, the order being high enough, has begun to grow.
+        grown = levels > 0 and size > 4.0 * lowest and lowest < 1e-8
         previous, levels = row, levels + 1
+        if levels >= _LEVELS and (lowest < 1e-11 or grown):
+            break
     return best, error
 
 

@@ -148,9 +148,8 @@ def _advance(run: Run, model: QuadraticModel, radius: float) -> tuple[np.ndarray
             return step, _next_radius(radius, length, ratio, interior)
         # Shrink to the maximum of the parabola through value, slope and trial value.
         slope = float(run.score @ step) if run.score is not None else 0.0
-        with np.errstate(all="ignore"):
-            fraction = 0.5 * slope / (slope - actual)
-        radius = length * float(np.clip(fraction if np.isfinite(fraction) else 0.25, 0.02, 0.5))
+        fraction = 0.5 * slope / (slope - actual) if slope > max(actual, 0.0) else 0.25
+        radius = length * float(np.clip(fraction, 0.02, 0.5))
     return _Stalled(non_finite=non_finite, infinite=infinite)
 
 

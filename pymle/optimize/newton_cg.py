@@ -237,9 +237,8 @@ def _advance(
                     return max(radius if kind == "interior" else 0.0, 3.0 * length)
                 return max(length, radius if kind == "interior" else 0.0)
             rise = float(slope @ y)
-            with np.errstate(all="ignore"):
-                fraction = 0.5 * rise / (rise - actual)
-            fraction = float(np.clip(fraction, 0.05, 0.5)) if np.isfinite(fraction) else 0.25
+            fraction = 0.5 * rise / (rise - actual) if rise > max(actual, 0.0) else 0.25
+            fraction = float(np.clip(fraction, 0.05, 0.5))
         else:
             non_finite, fraction = True, 0.1
         radius = fraction * length

@@ -40,19 +40,21 @@ def scaling(
     ----------
     .. [1] Moré (1978), The Levenberg-Marquardt algorithm, section 6. doi:10.1007/BFb0067700
     """
-    size = np.abs(np.diagonal(information))
-    units = np.sqrt(size)
+    units = np.sqrt(np.abs(np.diagonal(information)))
     if previous is not None:
         units = np.maximum(units, np.sqrt(0.1) * previous)
-    known = units > 0.0
-    if not known.all():
-        cross = np.abs(information[:, known]) / units[known] if known.any() else None
-        for i in np.flatnonzero(~known):
-            # Any unit d_i with max_j |A_ij| / (d_i d_j) = 1 equilibrates the row.
-            entry = float(cross[i].max()) if cross is not None else 0.0
-            if entry == 0.0:
-                entry = float(np.sqrt(np.abs(information[i]).max()))
-            units[i] = entry or abs(float(score[i])) or 1.0
+    size = np.abs(information)
+    for i in np.flatnonzero(units == 0.0):
+        known = units > 0.0
+        cross = float((size[i, known] / units[known]).max()) if known.any() else 0.0
+        units[i] = cross or float(np.sqrt(size[i].max())) or abs(float(score[i])) or 1.0
+    # Off-diagonal entries beyond one prove the curvature indefinite, and a diagonal that is small
+    # by accident: share the excess between the two coordinates.
+    for _ in range(20):
+        excess = (size / units[:, None] / units[None, :]).max(axis=1)
+        if excess.max() <= 2.0:
+            break
+        units = units * np.sqrt(np.maximum(excess, 1.0))
     return units
 
 

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from pymle.optimize import Termination, maximise
-from tests.optimize.jets import Problem, exp, log1pexp, squares  # noqa: F401
+from tests.optimize.jets import Problem, exp, squares
 
 T = np.arange(1.0, 11.0)
 BARD = np.array([14, 18, 22, 25, 29, 32, 35, 39, 37, 58, 73, 96, 134, 210, 439]) / 100.0
-GAUSSIAN = np.array(
-    [9, 44, 175, 540, 1295, 2420, 3521, 3989, 3521, 2420, 1295, 540, 175, 44, 9]
-) / 1e4
+GAUSSIAN = (
+    np.array([9, 44, 175, 540, 1295, 2420, 3521, 3989, 3521, 2420, 1295, 540, 175, 44, 9]) / 1e4
+)
 MEYER = np.array(
-    [34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744]
-    + [8261, 7030, 6005, 5147, 4427, 3820, 3307, 2872],
+    [
+        *(34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744),
+        *(8261, 7030, 6005, 5147, 4427, 3820, 3307, 2872),
+    ],
     dtype=float,
 )
 KOWALIK_Y = np.array([1957, 1947, 1735, 1600, 844, 627, 456, 342, 323, 235, 246]) / 1e4
@@ -60,9 +62,7 @@ def kowalik(x):
 
 def brown_dennis(x):
     t = np.arange(1.0, 21.0) / 5.0
-    return squares(
-        (x[0] + t * x[1] - np.exp(t)) ** 2 + (x[2] + x[3] * np.sin(t) - np.cos(t)) ** 2
-    )
+    return squares((x[0] + t * x[1] - np.exp(t)) ** 2 + (x[2] + x[3] * np.sin(t) - np.cos(t)) ** 2)
 
 
 def freudenstein(x):
@@ -145,7 +145,7 @@ def test_other_methods_reach_it_too(name, method):
 
 
 def test_a_hessian_can_be_differenced():
-    function, start, accepted = CLASSICS["kowalik"]
+    function, start, _ = CLASSICS["kowalik"]
     problem = Problem(lambda x: 1e4 * function(x), len(start))
     exact = maximise(problem, start)
     problem.has_hessian = False
