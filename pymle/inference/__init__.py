@@ -1,0 +1,21 @@
+"""Functions of a frozen estimate: covariance, limits, derived quantities."""
+
+from pymle.inference.covariance import (
+    jacobian_covariance,
+    natural_covariance,
+    standard_errors,
+    unconstrained_covariance,
+)
+from pymle.inference.derived import Derived, derived
+from pymle.inference.wald import Limits, wald_limits
+
+__all__ = [
+    "Derived",
+    "Limits",
+    "derived",
+    "jacobian_covariance",
+    "natural_covariance",
+    "standard_errors",
+    "unconstrained_covariance",
+    "wald_limits",
+]

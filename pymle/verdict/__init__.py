@@ -1,0 +1,6 @@
+"""Verdicts: what a fit turned out to be, with the evidence."""
+
+from pymle.verdict.assess import Curvature, assess, curvature_of, derivative_check
+from pymle.verdict.records import Status, Verdict
+
+__all__ = ["Curvature", "Status", "Verdict", "assess", "curvature_of", "derivative_check"]

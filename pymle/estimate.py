@@ -1,0 +1,144 @@
+"""The frozen estimate: points, log-likelihood, curvature, verdict, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pymle.model.layout import Layout
+from pymle.optimize import Exploration, Solution
+from pymle.verdict import Curvature, Status, Verdict
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What ran to produce a fit.
+
+    Attributes
+    ----------
+    route : str
+        ``jax`` or ``pytensor``.
+    route_reason : str
+        Why another route than the first choice was taken; empty otherwise.
+    hessian : str
+        ``exact`` or ``differenced from the exact score``, with the operations that ask for it.
+    method : str
+        Optimiser.
+    start, end : mapping of str to numpy.ndarray
+        Natural-scale points.
+    start_value, end_value : float
+        Objective there.
+    iterations : int
+    evaluations : mapping of str to int
+    termination : str
+        The optimiser's sentence.
+    seconds_lower, seconds_compile, seconds_solve : float
+        Time to translate the graph, to compile it, and to search (multi-start included).
+    """
+
+    route: str
+    route_reason: str
+    hessian: str
+    method: str
+    start: Mapping[str, np.ndarray]
+    end: Mapping[str, np.ndarray]
+    start_value: float
+    end_value: float
+    iterations: int
+    evaluations: Mapping[str, int]
+    termination: str
+    seconds_lower: float
+    seconds_compile: float
+    seconds_solve: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate with all that later analyses are functions of.
+
+    Attributes
+    ----------
+    objective : {"mle", "map"}
+    layout : Layout
+        Names, shapes, labels and places.
+    x : numpy.ndarray, shape (k,)
+        Unconstrained point.
+    natural : numpy.ndarray, shape (m,)
+        Natural values of all parameters, fixed ones included.
+    jacobian : numpy.ndarray, shape (m, k)
+        Derivative of the natural vector with respect to ``x``.
+    lower, upper : numpy.ndarray, shape (m,)
+        Bounds of each natural entry (infinite where there is none).
+    loglik : float
+        Log-likelihood with all constants (at the MAP point too).
+    logposterior : float or None
+        Log-likelihood plus log-priors of the parameters (MAP only).
+    score : numpy.ndarray or None, shape (k,)
+        Gradient of the objective on the unconstrained scale.
+    curvature : Curvature or None
+        Observed information (MAP: posterior curvature) on the unconstrained scale.
+    nobs : float
+        Number of observations (sum of frequency weights); nan for a Potential alone.
+    nobs_by : mapping of str to float
+        The same by observed variable.
+    weights_kind : str or None
+        ``frequency``, ``sampling`` or None.
+    verdict : Verdict
+    solution : Solution
+    exploration : Exploration or None
+    record : FitRecord
+    notices : tuple of str
+    """
+
+    objective: str
+    layout: Layout
+    x: np.ndarray
+    natural: np.ndarray
+    jacobian: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    loglik: float
+    logposterior: float | None
+    score: np.ndarray | None
+    curvature: Curvature | None
+    nobs: float
+    nobs_by: Mapping[str, float]
+    weights_kind: str | None
+    verdict: Verdict
+    solution: Solution
+    exploration: Exploration | None
+    record: FitRecord
+    notices: tuple[str, ...]
+
+    @cached_property
+    def null_space(self) -> np.ndarray | None:
+        """Directions (k, q) without a standard error; None where no curvature can be used.
+
+        Empty (q = 0) at a certified maximum. At an edge of the support the coordinates
+        that ran to it; along a proven flat direction its null space.
+        """
+        if self.curvature is None or not self.curvature.values.size:
+            return None
+        status, k = self.verdict.status, len(self.x)
+        if status in {Status.MAXIMUM, Status.HIGHER_ELSEWHERE}:
+            return np.zeros((k, 0))
+        if status is Status.BOUNDARY:
+            labels = list(self.layout.free_labels)
+            held = [labels.index(label) for label in self.verdict.parameters]
+            return np.eye(k)[:, held]
+        if status is Status.FLAT:
+            null = self.curvature.null
+            if np.any(self.curvature.values[~null] < 0):
+                return None
+            return self.curvature.vectors[:, null] / self.curvature.scale[:, None]
+        return None
+
+    @property
+    def nparams(self) -> int:
+        """Number of free parameters: the dimension, less proven flat directions."""
+        null = self.null_space
+        flat = self.verdict.status is Status.FLAT and null is not None
+        return len(self.x) - (null.shape[1] if flat and null is not None else 0)

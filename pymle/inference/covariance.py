@@ -1,0 +1,113 @@
+"""Covariance of the estimates from the exact curvature, never from a repaired one."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from pymle.estimate import Estimate
+
+#: Share of a function's gradient in directions without curvature above which it has no SE.
+_TOUCHES = 1e-6
+
+
+def unconstrained_covariance(estimate: Estimate) -> np.ndarray:
+    """Inverse information on the unconstrained scale.
+
+    Parameters
+    ----------
+    estimate : Estimate
+
+    Returns
+    -------
+    numpy.ndarray, shape (k, k)
+        NaN in the rows and columns of coordinates that the data do not determine or that
+        ran to an edge of their support, and everywhere if the point is no maximum.
+    """
+    return jacobian_covariance(estimate, np.eye(len(estimate.x)))
+
+
+def natural_covariance(estimate: Estimate) -> np.ndarray:
+    """Covariance of the natural values by the delta method.
+
+    Parameters
+    ----------
+    estimate : Estimate
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, m)
+        Zero rows for fixed entries; NaN as in `unconstrained_covariance`.
+    """
+    return jacobian_covariance(estimate, estimate.jacobian)
+
+
+def standard_errors(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
+    """Delta-method standard errors of functions of the unconstrained vector.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    jacobian : numpy.ndarray, shape (m, k)
+
+    Returns
+    -------
+    numpy.ndarray, shape (m,)
+    """
+    half, known = _half(estimate, jacobian)
+    out = np.sqrt(np.sum(half**2, axis=1))
+    return np.where(known, out, np.nan)
+
+
+def jacobian_covariance(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
+    """Delta-method covariance of functions of the unconstrained vector.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    jacobian : numpy.ndarray, shape (m, k)
+        Derivatives of the functions with respect to the unconstrained vector.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, m)
+        NaN for functions that move along a direction without curvature.
+
+    Notes
+    -----
+    With a proven null space N of the information only functions whose gradient is
+    orthogonal to N are identified; for those the inverse on any complement of N gives
+    the same variance (Rao 1973, section 4a.4), and that is what is computed.
+    """
+    half, known = _half(estimate, jacobian)
+    out = half @ half.T
+    out[~known, :] = np.nan
+    out[:, ~known] = np.nan
+    return out
+
+
+def _half(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix whose product with its transpose is the covariance; which rows are known."""
+    rows, k = jacobian.shape
+    null = estimate.null_space
+    curvature = estimate.curvature
+    if null is None or curvature is None:
+        fixed = ~np.any(jacobian != 0, axis=1)
+        return np.zeros((rows, 1)), fixed
+    scale = curvature.scale
+    scaled = jacobian / scale
+    known = np.ones(rows, dtype=bool)
+    information = curvature.information / np.outer(scale, scale)
+    if null.shape[1]:
+        directions, _ = np.linalg.qr(null * scale[:, None], mode="complete")
+        q = null.shape[1]
+        size = np.linalg.norm(scaled, axis=1)
+        touch = np.linalg.norm(scaled @ directions[:, :q], axis=1)
+        known = touch <= _TOUCHES * np.where(size > 0, size, 1.0)
+        complement = directions[:, q:]
+        information = complement.T @ information @ complement
+        scaled = scaled @ complement
+    if information.shape[0] == 0:
+        return np.zeros((rows, 1)), known
+    factor = np.linalg.cholesky(information)
+    return solve_triangular(factor, scaled.T, lower=True).T, known

@@ -1,0 +1,64 @@
+"""Functions of the parameters with delta-method standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pymle.estimate import Estimate
+from pymle.inference.covariance import standard_errors
+from pymle.inference.wald import Limits, limits_between
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A derived array with its derivative.
+
+    Attributes
+    ----------
+    name : str
+    labels : tuple of str
+        One per entry.
+    value : numpy.ndarray, shape (m,)
+    jacobian : numpy.ndarray, shape (m, k)
+        With respect to the unconstrained vector.
+    low, high : float
+        Range that the expression cannot leave (``exp`` is positive), else infinite.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    value: np.ndarray
+    jacobian: np.ndarray
+    low: float
+    high: float
+
+
+def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limits:
+    """Delta-method limits of derived quantities.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    items : sequence of Derived
+    level : float
+        Coverage, in (0, 1).
+
+    Returns
+    -------
+    Limits
+        Entries of all items, one after the other. An entry that is not finite (nan
+        beyond the data, say) has no standard error.
+    """
+    value = np.concatenate([item.value for item in items])
+    jacobian = np.concatenate([item.jacobian for item in items])
+    finite = np.isfinite(value) & np.all(np.isfinite(jacobian), axis=1)
+    se = np.full(len(value), np.nan)
+    se[finite] = standard_errors(estimate, jacobian[finite])
+    low = np.concatenate([np.full(len(item.value), item.low) for item in items])
+    high = np.concatenate([np.full(len(item.value), item.high) for item in items])
+    lower, upper, scale = limits_between(value, se, low, high, level)
+    zero = (low < 0.0) & (high > 0.0) & (se > 0)
+    return Limits(value, se, lower, upper, scale, zero)

@@ -1,0 +1,316 @@
+"""From a solution and its curvature to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pymle.optimize import Exploration, Solution, Termination
+from pymle.verdict.records import Status, Verdict
+
+#: Expected gain in log-likelihood above which a point is not converged.
+_GAIN = 1e-10
+#: Eigenvalues of the scaled information below this many roundings per coordinate are zero.
+_ROUNDINGS = 64.0
+#: Expected gain of the other coordinates below which a maximum at an edge is one.
+_SETTLED = 1e-6
+#: Disagreement of value, score and curvature that no rounding explains.
+_DISAGREE = 2e-2
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The information at a point, on the scale on which its diagonal is one.
+
+    Attributes
+    ----------
+    information : numpy.ndarray, shape (k, k)
+        Minus the Hessian on the unconstrained scale.
+    scale : numpy.ndarray, shape (k,)
+        Square roots of the absolute diagonal (one where it is zero).
+    values : numpy.ndarray, shape (k,)
+        Eigenvalues of the scaled information, ascending; empty where it is not finite.
+    vectors : numpy.ndarray, shape (k, k)
+        Their vectors, in columns.
+    tolerance : float
+        Size below which an eigenvalue is zero to rounding.
+    """
+
+    information: np.ndarray
+    scale: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+    tolerance: float
+
+    @property
+    def null(self) -> np.ndarray:
+        """Which eigenvalues are zero to rounding."""
+        return np.abs(self.values) <= self.tolerance
+
+    @property
+    def positive(self) -> bool:
+        """Whether every eigenvalue is positive beyond rounding."""
+        return bool(self.values.size and self.values[0] > self.tolerance)
+
+    def direction(self, column: int) -> np.ndarray:
+        """An eigenvector on the unconstrained scale, its largest entry one in size."""
+        vector = self.vectors[:, column] / self.scale
+        return vector / np.max(np.abs(vector))
+
+
+def curvature_of(information: np.ndarray, error: float = 0.0) -> Curvature:
+    """Eigenvalues of an information matrix, scaled to a unit diagonal.
+
+    Parameters
+    ----------
+    information : numpy.ndarray, shape (k, k)
+    error : float
+        Relative error of its entries beyond rounding (differenced Hessians).
+
+    Returns
+    -------
+    Curvature
+    """
+    k = len(information)
+    diagonal = np.abs(np.diagonal(information))
+    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    tolerance = max(_ROUNDINGS * k * np.finfo(float).eps, 2.0 * k * error)
+    if not np.all(np.isfinite(information)):
+        return Curvature(information, scale, np.zeros(0), np.zeros((k, 0)), tolerance)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    return Curvature(information, scale, values, vectors, tolerance)
+
+
+def assess(
+    solution: Solution,
+    curvature: Curvature | None,
+    *,
+    labels: Sequence[str],
+    lower_edge: np.ndarray,
+    upper_edge: np.ndarray,
+    exploration: Exploration | None,
+    concave: bool,
+    check: float | None,
+) -> Verdict:
+    """Say what a solution is.
+
+    Parameters
+    ----------
+    solution : Solution
+    curvature : Curvature or None
+        None where no score exists.
+    labels : sequence of str
+        One per unconstrained coordinate.
+    lower_edge, upper_edge : numpy.ndarray of bool, shape (k,)
+        Whether minus or plus infinity of a coordinate is a finite edge of the support.
+    exploration : Exploration or None
+        The searches from several starts, where they ran.
+    concave : bool
+        The log-likelihood was seen concave at dispersed points.
+    check : float or None
+        Largest relative disagreement of value, score and curvature near the point.
+
+    Returns
+    -------
+    Verdict
+    """
+    record = solution.record
+    evidence: dict[str, Any] = {
+        "termination": solution.termination.value,
+        "expected_gain": record.expected_gain,
+        "score_in_se": float(np.sqrt(2 * max(record.expected_gain, 0.0))),
+        "starts": _starts(exploration, concave),
+        "derivative_check": check,
+    }
+    if curvature is not None and curvature.values.size:
+        evidence["eigenvalue_min"] = float(curvature.values[0])
+        evidence["eigenvalue_max"] = float(curvature.values[-1])
+    if solution.termination is Termination.CONVERGED_DERIVATIVE_FREE or curvature is None:
+        return Verdict(Status.DERIVATIVE_FREE, evidence, _ADVICE["derivative-free"])
+    if check is not None and not check < _DISAGREE and solution.converged:
+        return Verdict(Status.INCONSISTENT, evidence, _ADVICE["inconsistent"])
+
+    away = _runaway(solution)
+    if away is not None:
+        return _at_infinity(
+            away, solution, curvature, evidence, labels, lower_edge, upper_edge
+        )
+    if not curvature.values.size:
+        return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
+    if solution.termination is Termination.SADDLE or curvature.values[0] < -curvature.tolerance:
+        weights = _weights(labels, curvature.direction(0))
+        if not solution.converged and solution.termination is not Termination.SADDLE:
+            return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not converged"], weights)
+        return Verdict(Status.SADDLE, evidence, _ADVICE["saddle"], weights)
+    if not curvature.positive:
+        weights = _weights(labels, curvature.direction(0))
+        return Verdict(Status.FLAT, evidence, _ADVICE["flat"], weights)
+    if not solution.converged or not record.expected_gain < _GAIN:
+        rounding = solution.termination is Termination.CONVERGED_TO_ROUNDING
+        if not rounding:
+            return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not converged"])
+    if exploration is not None and exploration.higher_unconverged:
+        top = max(s.value for s in exploration.solutions if np.isfinite(s.value))
+        evidence["higher_value"] = top
+        advice = _ADVICE["higher"].format(top - solution.value)
+        return Verdict(Status.HIGHER_ELSEWHERE, evidence, advice)
+    return Verdict(Status.MAXIMUM, evidence, _remark(exploration, solution))
+
+
+def derivative_check(
+    value_and_score: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    solution: Solution,
+    curvature: Curvature,
+    seed: int = 0,
+) -> float | None:
+    """Largest relative disagreement of value, score and curvature near a maximum.
+
+    Parameters
+    ----------
+    value_and_score : callable
+    solution : Solution
+    curvature : Curvature
+        Positive definite.
+    seed : int
+
+    Returns
+    -------
+    float or None
+        None where rounding of the log-likelihood hides the comparison.
+
+    Notes
+    -----
+    Along a direction of unit length in the metric of the information, at 0.05 and 0.1
+    standard errors: the log-likelihood's change against Simpson's integral of the score,
+    and the score's change against the curvature. Two evaluations.
+    """
+    if not curvature.positive or solution.score is None:
+        return None
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal(len(curvature.values))
+    direction = curvature.vectors @ (z / np.sqrt(curvature.values)) / curvature.scale
+    direction /= np.sqrt(direction @ curvature.information @ direction)
+    t = 0.05
+    f0, g0 = solution.value, float(solution.score @ direction)
+    f1, s1 = value_and_score(solution.x + t * direction)
+    f2, s2 = value_and_score(solution.x + 2 * t * direction)
+    g1, g2 = float(s1 @ direction), float(s2 @ direction)
+    if not np.all(np.isfinite([f1, f2, g1, g2])):
+        return None
+    slope = (4 * g1 - g2 - 3 * g0) / (2 * t)
+    by_score = abs(slope + 1.0)
+    change = f2 - f0
+    if abs(f0) * 1e-15 * 100 > 1e-3 * t**2:
+        return by_score
+    by_value = abs(change - (2 * t / 6) * (g0 + 4 * g1 + g2)) / (2 * t**2)
+    return max(by_score, by_value)
+
+
+def _runaway(solution: Solution) -> np.ndarray | None:
+    away = {Termination.RUNAWAY, Termination.UNBOUNDED, Termination.EDGE}
+    if solution.termination not in away and not solution.record.runaway:
+        return None
+    direction = solution.record.runaway_direction
+    if direction is None:
+        moved = solution.record.end - solution.record.start
+        size = np.max(np.abs(moved)) if moved.size else 0.0
+        direction = moved / size if size > 0 else moved
+    return direction
+
+
+def _at_infinity(
+    direction: np.ndarray,
+    solution: Solution,
+    curvature: Curvature,
+    evidence: dict[str, Any],
+    labels: Sequence[str],
+    lower_edge: np.ndarray,
+    upper_edge: np.ndarray,
+) -> Verdict:
+    """Tell an edge of the support from a likelihood that rises to infinity."""
+    moving = np.abs(direction) > 0.1
+    to_edge = np.where(direction < 0, lower_edge, upper_edge) & moving
+    weights = _weights(labels, direction, least=0.1)
+    unbounded = solution.termination is Termination.UNBOUNDED
+    if unbounded or not to_edge.any() or not _settled(solution, curvature, ~to_edge):
+        return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], weights)
+    edge = {label: w for label, w in weights.items() if to_edge[list(labels).index(label)]}
+    return Verdict(Status.BOUNDARY, evidence, _ADVICE["boundary"], edge)
+
+
+def _settled(solution: Solution, curvature: Curvature, rest: np.ndarray) -> bool:
+    """Whether the other coordinates are at a strict maximum of their own."""
+    if not rest.any():
+        return True
+    if solution.score is None or not curvature.values.size:
+        return False
+    score = solution.score[rest]
+    inner = curvature_of(curvature.information[np.ix_(rest, rest)])
+    if not inner.positive:
+        return False
+    slope = inner.vectors.T @ (score / inner.scale)
+    return bool(0.5 * np.sum(slope**2 / inner.values) < _SETTLED)
+
+
+def _weights(labels: Sequence[str], direction: np.ndarray, least: float = 1e-3) -> dict[str, float]:
+    order = np.argsort(-np.abs(direction), kind="stable")
+    return {labels[i]: float(direction[i]) for i in order if abs(direction[i]) >= least}
+
+
+def _starts(exploration: Exploration | None, concave: bool) -> str:
+    if exploration is None:
+        if concave:
+            return "none needed: the log-likelihood was concave at all dispersed points looked at"
+        return "one start; no evidence on globality was sought"
+    reached = round(exploration.best_share * exploration.starts_run)
+    return f"{reached} of {exploration.starts_run} starts reached the highest log-likelihood"
+
+
+def _remark(exploration: Exploration | None, solution: Solution) -> str:
+    if exploration is None:
+        return ""
+    same = [c for c in exploration.clusters if abs(c.value - solution.value) <= 1e-6 and c.converged]
+    if len(same) > 1:
+        return (
+            f"At least {len(same)} equivalent maxima with the same log-likelihood were found "
+            "(permuted or mirrored components): the estimates are one of them."
+        )
+    return ""
+
+
+_ADVICE = {
+    "derivative-free": (
+        "Give the operation a gradient (`grad` or `pullback` of the Op) to get standard errors."
+    ),
+    "inconsistent": (
+        "Check the gradient of custom operations, and look for steps or kinks in the likelihood."
+    ),
+    "not finite": (
+        "The second derivatives are not finite at the point; pass another `start=`, or rescale "
+        "the data."
+    ),
+    "not converged": (
+        "Pass a better `start=`, rescale data of very different size, or raise `n_starts=`."
+    ),
+    "saddle": "Pass another `start=`, or raise `n_starts=`.",
+    "flat": (
+        "Fix or drop one of these parameters (`fixed=`), remove redundant columns, or keep the "
+        "priors with `pymle.find_MAP`."
+    ),
+    "boundary": (
+        "Compare with the model without it (`fixed=` at the edge); limits for it have to be "
+        "one-sided. The standard errors of the others are conditional on the edge."
+    ),
+    "no maximum": (
+        "Typical causes are separation in binary data and a scale that collapses onto single "
+        "observations. Keep the priors with `pymle.find_MAP`, or simplify the model."
+    ),
+    "higher": (
+        "It was higher by {:.3g}; typical causes are a component that collapses onto single "
+        "observations (an unbounded likelihood) or a long ridge. Bound the scale parameters, "
+        "keep the priors with `pymle.find_MAP`, or raise `n_starts=`."
+    ),
+}

@@ -1,0 +1,99 @@
+"""The closed list of what a fit can turn out to be, and the record that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """What a fit turned out to be."""
+
+    MAXIMUM = "maximum"
+    BOUNDARY = "boundary"
+    NO_MAXIMUM = "no maximum"
+    FLAT = "flat direction"
+    SADDLE = "saddle"
+    NOT_CONVERGED = "not converged"
+    HIGHER_ELSEWHERE = "higher elsewhere"
+    DERIVATIVE_FREE = "derivative-free"
+    INCONSISTENT = "inconsistent derivatives"
+
+    @property
+    def sentence(self) -> str:
+        """The status in one sentence."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Status.MAXIMUM: "A strict local maximum to rounding error.",
+    Status.BOUNDARY: (
+        "The log-likelihood rises up to the edge of the support of at least one parameter: "
+        "the maximum lies on the boundary, where standard errors are not defined."
+    ),
+    Status.NO_MAXIMUM: (
+        "The log-likelihood keeps rising as at least one parameter goes to infinity: no finite "
+        "maximum exists, and the numbers below are where the search stopped."
+    ),
+    Status.FLAT: (
+        "The log-likelihood does not change along at least one direction: the parameters in it "
+        "are not identified by these data."
+    ),
+    Status.SADDLE: (
+        "The score vanishes but the log-likelihood curves upwards in some direction: this is no "
+        "maximum."
+    ),
+    Status.NOT_CONVERGED: "The search stopped before it reached a maximum.",
+    Status.HIGHER_ELSEWHERE: (
+        "A search from another start reached a higher log-likelihood without converging: the "
+        "local maximum reported is not the highest point."
+    ),
+    Status.DERIVATIVE_FREE: (
+        "The log-likelihood has no gradient: searches without one agree on this point, but it "
+        "cannot be certified and its curvature is not exact."
+    ),
+    Status.INCONSISTENT: (
+        "Value, score and curvature of the log-likelihood disagree with each other near the "
+        "point: a derivative is wrong or the log-likelihood is not smooth there."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Status of a fit with the evidence for it.
+
+    Attributes
+    ----------
+    status : Status
+        Compares equal to its text, such as ``"maximum"``.
+    evidence : mapping of str to value
+        ``score_in_se`` (square root of twice the expected gain), ``expected_gain`` (in
+        log-likelihood), ``eigenvalue_min``, ``eigenvalue_max`` (of the information scaled
+        to a unit diagonal), ``starts`` (in words), ``derivative_check`` (largest relative
+        disagreement of value, score and curvature).
+    advice : str
+        What to do, in words; empty for a maximum without remarks.
+    parameters : mapping of str to float
+        Labels in the offending direction with their weights (largest is one in size).
+    """
+
+    status: Status
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    advice: str = ""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the point is certified as a strict local maximum to rounding error."""
+        return self.status is Status.MAXIMUM
+
+    def __str__(self) -> str:
+        text = f"{self.status.value}: {self.status.sentence}"
+        if self.parameters:
+            named = ", ".join(f"`{k}` ({v:+.2g})" for k, v in list(self.parameters.items())[:6])
+            more = len(self.parameters) - 6
+            text += f" Direction: {named}" + (f" and {more} more." if more > 0 else ".")
+        return f"{text} {self.advice}".strip()
