@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytensor.scalar as ps
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -26,6 +27,24 @@ __all__ = ["promote"]
 _NARROW_FLOATS = ("float16", "float32")
 _NARROW_INTS = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
 _OVERFLOWING = (ps.Add, ps.Sub, ps.Mul, ps.Sqr, ps.Pow, ps.Neg, ps.Abs)
+
+
+def _exact_constants() -> dict[float, float]:
+    """Constants of log-densities by their value in single precision.
+
+    PyMC folds constants before we see the graph: what was ``sqrt(2.0)`` arrives as the float32
+    nearest to it. Only numbers that single precision cannot hold are listed.
+    """
+    numbers = [2.0, 3.0, 5.0, 6.0, 7.0, 8.0, 10.0, 0.5, np.pi, 2 * np.pi, np.pi / 2, np.e]
+    roots = [np.sqrt(n) for n in numbers]
+    logs = [np.log(n) for n in numbers if n != np.e]
+    inverses = [1 / n for n in (*numbers, *roots)]
+    found = [*numbers, *roots, *logs, *inverses]
+    found += [-f for f in found] + [factor * f for f in logs for factor in (0.5, -0.5, 2.0)]
+    return {float(np.float32(f)): float(f) for f in found if float(np.float32(f)) != f}
+
+
+_EXACT = _exact_constants()
 
 
 def promote(outputs: Sequence[Variable]) -> list[Variable]:
@@ -98,7 +117,10 @@ def _float64(x: Variable) -> Variable:
     if not isinstance(x.type, TensorType) or _dtype(x) in ("float64", "bool"):
         return x
     if isinstance(x, Constant):
-        return pt.constant(x.data.astype("float64"), name=x.name)
+        data = x.data.astype("float64")
+        if _dtype(x) == "float32" and data.size == 1:
+            data = np.full_like(data, _EXACT.get(float(data.reshape(())), float(data.reshape(()))))
+        return pt.constant(data, name=x.name)
     return pt.cast(x, "float64")
 
 

@@ -1,0 +1,54 @@
+"""What one entry of the matrix is: a likelihood, points, and its log-density written again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+Point = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A likelihood with parameters that are free over the line or over the half-line.
+
+    ``build(**parameters)`` declares it in a model context; ``reference(**parameters)`` is its
+    log-likelihood by SciPy, mpmath or NumPy. Parameters named in ``positive`` have a HalfFlat
+    prior, the others a Flat one. ``points`` holds one point in the bulk and the others in the
+    tail. ``wide`` is the number of parameters' digits the differences may use: the radius,
+    relative to max(1, |value|), of the largest step.
+    """
+
+    name: str
+    build: Callable[..., Any]
+    reference: Callable[..., float]
+    points: tuple[Point, ...]
+    positive: tuple[str, ...] = ()
+    radius: float = 0.02
+
+    def model(self) -> pm.Model:
+        with pm.Model() as model:
+            free = {}
+            for name, value in self.points[0].items():
+                prior = pm.HalfFlat if name in self.positive else pm.Flat
+                free[name] = prior(name, shape=np.shape(value))
+            self.build(**free)
+        return model
+
+
+def case(
+    name: str,
+    build: Callable[..., Any],
+    reference: Callable[..., Any],
+    *points: Point,
+    positive: str = "",
+    radius: float = 0.02,
+) -> Case:
+    def total(**values: Any) -> float:
+        return float(np.sum(np.asarray(reference(**values), dtype=float)))
+
+    return Case(name, build, total, points, tuple(positive.split()), radius)
