@@ -164,16 +164,26 @@ def _on_a_ridge(run: Run, model: QuadraticModel, direction: np.ndarray, noise: f
 
 
 def _no_ascent(run: Run, model: QuadraticModel) -> tuple[Termination, str] | None:
-    """Upward curvature, and no step along it raised the value."""
-    gain = 0.5 * model.decrement() ** 2
+    """Name a stalled point with upward curvature, or move on from it; None if it moved or rises."""
+    assert run.score is not None
     noise = 64.0 * _EPS * max(abs(run.value), _EPS)
-    if gain > 1e-6 or np.abs(model.slope[~model.positive]).max() > 1e-6:
+    slope = np.abs(model.slope[~model.positive]).max()
+    # On a plateau the units of the curvature mean nothing: judge by coordinates' own sizes.
+    plateau = bool(np.all(np.abs(run.score * run.x) <= noise + _TARGET_GAIN))
+    if not plateau and (0.5 * model.decrement() ** 2 > 1e-6 or slope > 1e-6):
         return None
     run.expected_gain = float("nan")
     y = np.zeros(run.size)
     y[int(np.argmin(model.eigenvalues))] = 1.0
-    up, down, _ = _probe(run, model.to_step(y))
-    flat = all(bool(np.all(np.abs(side[:4]) <= noise)) for side in (up, down))
+    direction = model.to_step(y)
+    own = np.abs(direction) / np.where(run.x != 0.0, np.abs(run.x), np.inf)
+    scales = [1.0] + ([1.0 / float(own.max())] if own.max() > 0.0 else [])
+    flat = False
+    for scale in scales:
+        up, down, points = _probe(run, scale * direction)
+        if _move_to_higher(run, points, noise):
+            return None
+        flat = flat or all(bool(np.all(np.abs(side[:3]) <= noise)) for side in (up, down))
     if flat:
         return Termination.FLAT, "The curvature and the changes along it are below rounding."
     return Termination.SADDLE, f"The smallest scaled curvature is {model.eigenvalues[0]:.3g}."

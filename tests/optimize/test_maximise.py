@@ -85,7 +85,7 @@ def test_a_far_tail_with_upward_curvature():
     ("function", "start"),
     [
         (lambda x: 0.0 * x[0] + 3.0, [10.0]),
-        (lambda x: exp(-0.5 * x[0] ** 2) - 1000.0, [10.0]),
+        (lambda x: exp(-0.5 * x[0] ** 2) - 1000.0, [1234.5]),
         (lambda x: -1.0 * (x[0] + x[1] - 1.0) ** 2, [10.0, 3.0]),
         (lambda x: -1.0 * (1e-9 * x[0] + 1e9 * x[1] - 1.0) ** 2, [10.0, 3.0]),
         (lambda x: -1.0 * (x[0] * x[1] - 1.0) ** 2, [10.0, 3.0]),
@@ -97,6 +97,13 @@ def test_flat_directions_are_named(function, start):
     solution = solve(function, start)
     assert solution.termination is Termination.FLAT
     assert not solution.converged
+
+
+def test_a_plateau_near_a_hill_is_left():
+    # At the start the hill raises the value by 1e-22, far below its rounding.
+    solution = solve(lambda x: exp(-0.5 * x[0] ** 2) - 1000.0, [10.0])
+    assert solution.converged
+    assert solution.value == -999.0
 
 
 @pytest.mark.parametrize("method", ["newton", "newton-cg"])
