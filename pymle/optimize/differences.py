@@ -205,8 +205,17 @@ class _Differenced:
         self.hessian_error = 0.0
         self._scale: np.ndarray | None = None
 
-    def __getattr__(self, name: str):
-        return getattr(self._objective, name)
+    def value(self, x: np.ndarray) -> float:
+        return self._objective.value(x)
+
+    def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        return self._objective.value_and_score(x)
+
+    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return self._objective.hessian_product(x, v)
+
+    def values(self, X: np.ndarray) -> np.ndarray:
+        return self._objective.values(X)
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         hessian, error = differenced_hessian(self._objective.value_and_score, x, self._scale)

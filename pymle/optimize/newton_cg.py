@@ -322,7 +322,7 @@ def _leave_saddle(run: Run, direction: np.ndarray) -> bool:
 def _follow_tail(run: Run, units: np.ndarray) -> tuple[Termination, str] | None:
     """As in `tail.follow_tail`, with conjugate-gradient steps."""
     x, score = run.x, run.score
-    last = last_information = last_decrement = None
+    last: tuple[np.ndarray, Product, float] | None = None
     steps: list[float] = []
     falls: list[float] = []
     cosines: list[float] = []
@@ -334,16 +334,19 @@ def _follow_tail(run: Run, units: np.ndarray) -> tuple[Termination, str] | None:
             break
         decrement = float(np.sqrt(max(y @ (score / units), 0.0)))
         if last is not None:
-            bent = last_information(y)
+            before, metric, length = last
+            bent = metric(y)
             now = float(np.sqrt(max(y @ bent, 0.0)))
-            falls.append(decrement / last_decrement)
-            steps.append(now / last_decrement)
-            cosines.append(float(last @ bent) / (now * last_decrement) if now > 0.0 else 0.0)
+            if now == 0.0 or length == 0.0:
+                return None
+            falls.append(decrement / length)
+            steps.append(now / length)
+            cosines.append(float(before @ bent) / (now * length))
             if falls[-1] <= 0.2 or falls[-1] >= 0.97:
                 return None
-        last, last_information, last_decrement = y, information, decrement
+        last = y, information, decrement
         x = x + y / units
         value, score = run.evaluate(x)
         if not np.isfinite(value):
             break
-    return None if last is None else judge_tail(run, steps, falls, cosines, last / units, x)
+    return None if last is None else judge_tail(run, steps, falls, cosines, last[0] / units, x)
