@@ -172,6 +172,19 @@ class DataError(PymleError):
         )
 
     @classmethod
+    def captured(cls, name: str, seen: Sequence[int], expected: Sequence[int]) -> DataError:
+        """New data of another shape for an array that the model captured."""
+        return cls(
+            f"Data of `{name}`: seen shape {tuple(seen)}, expected {tuple(expected)}: the model "
+            "captured this array when it was built. Declare it with pm.Data to change its length."
+        )
+
+    @classmethod
+    def not_integer(cls, name: str) -> DataError:
+        """Fractions where counts are expected."""
+        return cls(f"Data of `{name}`: seen fractions, expected whole numbers.")
+
+    @classmethod
     def weights(cls, name: str, why: str) -> DataError:
         """Weights that do not fit."""
         return cls(

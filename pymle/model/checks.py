@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,57 @@ def check_data(model: Any) -> None:
             problem = _not_finite(name, value)
             if problem:
                 raise DataError.not_finite(*problem)
+
+
+def check_new_data(
+    model: Any, name: str, value: Any, item: Any, *, is_named: bool
+) -> tuple[np.ndarray, bool]:
+    """New data for a name, in the dtype of the old; whether the shape changed.
+
+    Raises
+    ------
+    DataError
+    """
+    if item is None:
+        old = np.asarray(model[name].get_value())
+    else:
+        old = item.value
+    array = np.asarray(value)
+    if array.ndim != old.ndim:
+        raise DataError.wrong_ndim(name, array.ndim, old.ndim)
+    if array.size == 0:
+        raise DataError.empty(name, array.shape)
+    if array.dtype.kind == "f":
+        problem = _not_finite(name, array)
+        if problem:
+            raise DataError.not_finite(*problem)
+    changed = array.shape != old.shape
+    if changed and not is_named:
+        raise DataError.captured(name, array.shape, old.shape)
+    if old.dtype.kind in "iu" and array.dtype.kind == "f" and np.any(array != np.round(array)):
+        raise DataError.not_integer(name)
+    return array.astype(old.dtype), changed
+
+
+@contextmanager
+def swapped_data(model: Any, data: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """The model's ``pm.Data`` hold other values inside the block, dim lengths included."""
+    before: dict[Any, np.ndarray] = {}
+    try:
+        for name, value in data.items():
+            shared = model[name]
+            before[shared] = shared.get_value()
+            shared.set_value(value)
+            dims = model.named_vars_to_dims.get(name) or ()
+            for dim, length in zip(dims, value.shape, strict=False):
+                size = model.dim_lengths.get(dim)
+                if isinstance(size, SharedVariable) and size not in before:
+                    before[size] = size.get_value()
+                    size.set_value(np.asarray(length, dtype=before[size].dtype))
+        yield
+    finally:
+        for shared, value in before.items():
+            shared.set_value(value)
 
 
 def first_not_finite(item: Any) -> tuple[str, str, list, int] | None:

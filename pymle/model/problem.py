@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -66,6 +68,7 @@ class Problem:
         fixed: Mapping[str, Any] | None,
         backend: str,
     ) -> None:
+        self.given: dict[str, np.ndarray] = {}
         self.model = model
         self.roles = roles
         self.objective = objective
@@ -87,7 +90,7 @@ class Problem:
     @cached_property
     def density(self) -> Density:
         """The objective's terms as graphs."""
-        with double_precision():
+        with self._swapped(), double_precision():
             x = pt.vector("x", shape=(self.layout.size,), dtype="float64")
             held = pt.vector("held", shape=(self.layout.natural_size,), dtype="float64")
             values = natural_values(self.model)
@@ -160,7 +163,7 @@ class Problem:
     def lowered(self) -> Lowered:
         """Value, score and (for MAP) the log-likelihood of the objective."""
         density = self.density
-        with double_precision():
+        with self._swapped(), double_precision():
             weights = {t.name: t.logp.type.clone(shape=t.shape)() for t in self.observed}
             parts = [flat_sum(t.logp, weights.get(t.name)) for t in self.terms]
             # Potentials that are priors enter MAP but not its log-likelihood.
@@ -174,15 +177,15 @@ class Problem:
             if self.objective == "map":
                 totals.append(sum(likelihood, pt.zeros(())))
             total, *extra = density.substitute(repaired(totals))
-        return lower_objective(
-            self.model,
-            total,
-            extra,
-            x=density.x,
-            held=density.held,
-            weights=list(weights.values()),
-            backend=self.backend,
-        )
+            return lower_objective(
+                self.model,
+                total,
+                extra,
+                x=density.x,
+                held=density.held,
+                weights=list(weights.values()),
+                backend=self.backend,
+            )
 
     @cached_property
     def lowered_terms(self) -> Lowered:
@@ -190,9 +193,7 @@ class Problem:
         density = self.density
         with double_precision():
             logps = density.substitute(repaired([t.logp for t in self.observed]))
-        return lower_outputs(
-            self.model, logps, x=density.x, held=density.held, backend=self.backend
-        )
+        return self._lower_outputs(logps)
 
     @cached_property
     def lowered_natural(self) -> Lowered:
@@ -204,18 +205,79 @@ class Problem:
                 for b in self.layout.blocks
             ]
             natural = pt.concatenate(flat)
-        return lower_outputs(
-            self.model, [natural], x=density.x, held=density.held, backend=self.backend
-        )
+        return self._lower_outputs([natural])
 
     def lowered_graphs(self, graphs: Sequence[Any]) -> Lowered:
         """Any functions of the model's variables (Deterministics), as plain tensors."""
         density = self.density
         with double_precision():
             outputs = density.replace_random([compat.as_tensor(g) for g in graphs])
-        return lower_outputs(
-            self.model, outputs, x=density.x, held=density.held, backend=self.backend
-        )
+        return self._lower_outputs(outputs)
+
+    def _lower_outputs(self, outputs: Sequence[Any]) -> Lowered:
+        with self._swapped():
+            return lower_outputs(
+                self.model,
+                outputs,
+                x=self.density.x,
+                held=self.density.held,
+                backend=self.backend,
+            )
+
+    # ----- data --------------------------------------------------------------------------
+
+    def with_data(self, data: Mapping[str, Any] | None) -> Problem:
+        """The same problem at other data.
+
+        Parameters
+        ----------
+        data : mapping of name to array, optional
+            ``pm.Data`` names, or names of observed variables with captured data (of the
+            same shape).
+
+        Returns
+        -------
+        Problem
+            Shares the lowered functions where no shape changed.
+
+        Raises
+        ------
+        DataError
+            Unknown names, wrong dimensions, empty or non-finite data.
+        """
+        if not data:
+            return self
+        known = {item.name: item for item in self.lowered.data if item.name}
+        named = {v.name for v in self.model.data_vars}
+        given, reshaped = dict(self.given), False
+        for name, value in data.items():
+            if name not in known and name not in named:
+                raise DataError.unknown(name, [*known, *named])
+            array, changed = checks.check_new_data(
+                self.model, name, value, known.get(name), is_named=name in named
+            )
+            given[name] = array
+            reshaped |= changed
+        if not reshaped:
+            other = copy.copy(self)
+            other.given = given
+            return other
+        other = copy.copy(self)
+        for lazy in ("density", "observed", "lowered", "lowered_terms", "lowered_natural"):
+            other.__dict__.pop(lazy, None)
+        other.given = given
+        return other
+
+    def arguments(self, lowered: Lowered) -> list[np.ndarray]:
+        """The present data in the order in which a lowered function takes it."""
+        return [self.given.get(item.name or "", item.value) for item in lowered.data]
+
+    @contextmanager
+    def _swapped(self) -> Iterator[None]:
+        """The model holds the given data while a graph is evaluated, and its own after."""
+        names = {v.name for v in self.model.data_vars}
+        with checks.swapped_data(self.model, {k: v for k, v in self.given.items() if k in names}):
+            yield
 
     # ----- points ------------------------------------------------------------------------
 
@@ -448,7 +510,7 @@ class Problem:
             given[symbol] = np.asarray(value, dtype=symbol.dtype)
         sentences = []
         for term in self.terms:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
+            with self._swapped(), warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 value = walks.evaluate(repaired([term.logp]), given)[0]
             bad = np.argwhere(~np.isfinite(value))

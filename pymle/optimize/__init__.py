@@ -4,12 +4,14 @@ from pymle.optimize.differences import differenced_hessian, directional_check
 from pymle.optimize.multistart import Exploration, explore
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, SolveRecord, Termination, TraceStep
+from pymle.optimize.search import Search, search
 from pymle.optimize.solve import maximise
 from pymle.optimize.starts import dispersed
 
 __all__ = [
     "Exploration",
     "Objective",
+    "Search",
     "Solution",
     "SolveRecord",
     "Termination",
@@ -19,4 +21,5 @@ __all__ = [
     "dispersed",
     "explore",
     "maximise",
+    "search",
 ]

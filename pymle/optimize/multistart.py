@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
 from pymle.optimize.solve import maximise
 
-__all__ = ["Cluster", "Exploration", "explore"]
+__all__ = ["Cluster", "Exploration", "explore", "gather"]
 
 
 @dataclass(frozen=True)
@@ -150,26 +150,62 @@ def explore(
     if not found:
         raise ValueError("explore needs at least one candidate or a first solution.")
     run = len(found) - (first is not None)
+    spread = np.asarray(units, dtype=np.float64) if units is not None else _spread(candidates)
+    return gather(
+        found,
+        spread=spread,
+        given=units is not None,
+        starts_left=len(candidates) - run,
+        termination=ended,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def gather(
+    found: Sequence[Solution],
+    *,
+    spread: np.ndarray,
+    given: bool = False,
+    starts_left: int = 0,
+    termination: str = "All chosen starts were run.",
+    seconds: float = 0.0,
+) -> Exploration:
+    """Order and cluster the ends of several searches.
+
+    Parameters
+    ----------
+    found : sequence of Solution
+    spread : ndarray, shape (k,)
+        Lengths on which points count as near where no curvature is known.
+    given : bool
+        Use `spread` even where curvature is known.
+    starts_left : int
+    termination : str
+    seconds : float
+
+    Returns
+    -------
+    Exploration
+    """
     solutions = tuple(sorted(found, key=_order))
     best = solutions[0]
     top = best.value
     reached = [s for s in solutions if s.converged and _same_value(s.value, top)]
     others = [s.value for s in solutions if not s.converged and np.isfinite(s.value)]
-    spread = np.asarray(units, dtype=np.float64) if units is not None else _spread(candidates)
     return Exploration(
         solutions=solutions,
-        clusters=_cluster(solutions, spread, given=units is not None),
+        clusters=_cluster(solutions, spread, given=given),
         best_share=len(reached) / len(solutions),
         starts_run=len(found),
-        starts_left=len(candidates) - run,
+        starts_left=starts_left,
         higher_unconverged=best.converged and any(v > top + _tolerance(top) for v in others),
         failures=tuple(
             (i, f"{s.termination.value} {s.record.message}".strip())
             for i, s in enumerate(solutions)
             if not s.converged
         ),
-        termination=ended,
-        seconds=time.perf_counter() - began,
+        termination=termination,
+        seconds=seconds,
     )
 
 
