@@ -290,13 +290,31 @@ class AnalysisError(PymleError):
         return cls(_unknown("var_names", name, known))
 
     @classmethod
+    def unknown_coordinate(cls, dim: str, label: object, known: Iterable[object]) -> AnalysisError:
+        """A dim or a coordinate label that the shown variables do not have."""
+        if label is None:
+            return cls(_unknown("coords", dim, map(str, known)))
+        return cls(_unknown(f"coords of `{dim}`", str(label), map(str, known)))
+
+    @classmethod
     def argument(cls, name: str, seen: object, expected: str) -> AnalysisError:
         """An argument out of its range."""
         return cls(f"`{name}` = {seen!r}: expected {expected}.")
 
 
 class NotCertifiedError(PymleError):
-    """Raised with ``on_problem="raise"`` when the fit has no certificate."""
+    """Raised with ``on_problem="raise"`` when the fit has no certificate.
+
+    Parameters
+    ----------
+    text : str
+    fit : Fit
+        The fit, with its verdict; nothing is lost.
+    """
+
+    def __init__(self, text: str, fit: object = None) -> None:
+        super().__init__(text)
+        self.fit = fit
 
 
 class PymleWarning(UserWarning):

@@ -88,7 +88,7 @@ def jacobian_covariance(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
 
 def _half(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A matrix whose product with its transpose is the covariance; which rows are known."""
-    rows, k = jacobian.shape
+    rows = len(jacobian)
     null = estimate.null_space
     curvature = estimate.curvature
     if null is None or curvature is None:

@@ -1,0 +1,18 @@
+"""From a PyMC model to functions of one vector: the only room that knows PyMC."""
+
+from pymle.model.layout import Block, Layout, entry_labels
+from pymle.model.problem import Problem
+from pymle.model.roles import Role, Roles, check_supported, roles
+from pymle.model.walks import resolve_model
+
+__all__ = [
+    "Block",
+    "Layout",
+    "Problem",
+    "Role",
+    "Roles",
+    "check_supported",
+    "entry_labels",
+    "resolve_model",
+    "roles",
+]

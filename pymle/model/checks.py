@@ -38,7 +38,7 @@ def check_model(model: Any) -> None:
         above = list(ancestors([value]))
         if any(isinstance(v.type, RandomType) for v in above):
             raise ModelError.minibatch(rv.name)
-        inputs = list(ancestors([i for i in rv.owner.inputs], blockers=model.free_RVs))
+        inputs = list(ancestors(list(rv.owner.inputs), blockers=model.free_RVs))
         if any(v.owner and "Minibatch" in type(v.owner.op).__name__ for v in inputs + above):
             raise ModelError.minibatch(rv.name)
         if type(rv.owner.op).__name__ == "MinibatchRandomVariable" and _rescaled(rv, value):
@@ -184,7 +184,7 @@ def draw_function(model: Any, name: str) -> Callable[[np.random.Generator], Any]
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 return function(*rng.spawn(len(symbols)))
-        except Exception:  # a prior that cannot be drawn (Flat) is no reason not to fit
+        except Exception:  # noqa: BLE001 - a prior that cannot be drawn (Flat) is no reason not to fit
             return None
 
     return draw
@@ -193,9 +193,9 @@ def draw_function(model: Any, name: str) -> Callable[[np.random.Generator], Any]
 def _rescaled(rv: Any, value: Any) -> bool:
     shape = walks.evaluate([compat.as_tensor(value)])[0].shape
     for length, total in zip(shape, rv.owner.inputs[1:], strict=False):
-        if isinstance(total, Constant) and getattr(total, "data", None) is not None:
-            if int(total.data) != length:
-                return True
+        known = isinstance(total, Constant) and getattr(total, "data", None) is not None
+        if known and int(total.data) != length:
+            return True
     return False
 
 

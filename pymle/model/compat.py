@@ -10,12 +10,6 @@ import pytensor.tensor as pt
 from pymc.logprob.utils import replace_rvs_by_values
 from pytensor.tensor.type import TensorType
 
-try:
-    from pytensor.xtensor import as_xtensor
-    from pytensor.xtensor.type import XTensorType
-except ImportError:  # pragma: no cover - both supported generations have it
-    as_xtensor, XTensorType = None, ()
-
 
 def replace_rvs(graphs: Sequence[Any], swaps: Mapping[Any, Any]) -> list[Any]:
     """Replace random variables by value variables in some graphs."""
@@ -24,12 +18,12 @@ def replace_rvs(graphs: Sequence[Any], swaps: Mapping[Any, Any]) -> list[Any]:
 
 def is_xtensor(variable: Any) -> bool:
     """Whether a variable is a labelled array of ``pymc.dims``."""
-    return isinstance(variable.type, XTensorType)
+    return type(variable.type).__name__ == "XTensorType"
 
 
 def is_array_type(type_: Any) -> bool:
     """Whether a type is that of a dense array."""
-    return isinstance(type_, TensorType | XTensorType)
+    return isinstance(type_, TensorType) or type(type_).__name__ == "XTensorType"
 
 
 def as_tensor(value: Any) -> Any:
@@ -42,6 +36,9 @@ def as_tensor(value: Any) -> Any:
 def like_rv(tensor: Any, rv: Any) -> Any:
     """A tensor in the type family of a random variable."""
     if is_xtensor(rv):
+        # PyTensor 2 warns when this module is imported: only models that use it do.
+        from pytensor.xtensor import as_xtensor
+
         return as_xtensor(tensor, dims=rv.type.dims)
     return tensor
 

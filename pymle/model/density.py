@@ -127,9 +127,7 @@ def natural_values(model: Any) -> dict[str, Any]:
     return {rv.name: rv.type(name=f"{rv.name}") for rv in model.free_RVs}
 
 
-def natural_terms(
-    model: Any, values: Mapping[str, Any], names: Sequence[str]
-) -> dict[str, Any]:
+def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Elementwise log-densities on the natural scale, without Jacobians.
 
     Parameters
@@ -236,9 +234,9 @@ def data_inputs(model: Any, outputs: Sequence[Any], *, as_arguments: bool) -> li
         if value is None:
             continue
         named = variable in names
-        if isinstance(variable, Constant) and not named:
-            if not as_arguments or value.size <= _LARGE or value.dtype == bool:
-                continue
+        small = not as_arguments or value.size <= _LARGE or value.dtype == bool
+        if isinstance(variable, Constant) and not named and small:
+            continue
         if value.ndim == 0 and value.dtype.kind in "iub":
             continue
         if not as_arguments and value.dtype.kind in "iub" and not isinstance(variable, Constant):
@@ -252,9 +250,9 @@ def freeze_shared(outputs: Sequence[Any], inputs: Sequence[DataInput]) -> list[A
     """Replace data by inputs, and what shared values remain by constants."""
     swaps: dict[Variable, Variable] = {item.source: item.symbol for item in inputs}
     for variable in ancestors(list(outputs)):
-        if isinstance(variable, SharedVariable) and variable not in swaps:
-            if not isinstance(variable.type, RandomType):
-                swaps[variable] = compat.constant_like(variable)
+        shared = isinstance(variable, SharedVariable) and variable not in swaps
+        if shared and not isinstance(variable.type, RandomType):
+            swaps[variable] = compat.constant_like(variable)
     return clone_replace(list(outputs), swaps)
 
 
@@ -357,5 +355,3 @@ def bounds_expressions(model: Any, layout: Layout, density: Density) -> dict[str
             pair.append(bound)
         out[block.name] = (pair[0], pair[1])
     return out
-
-

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from pymle.errors import PointError
 from pymle.model.supports import Support
@@ -104,7 +105,9 @@ class Layout:
             if block.wholly_fixed:
                 continue
             if block.support.elementwise:
-                out += [lab for lab, held in zip(block.labels, block.fixed, strict=True) if not held]
+                out += [
+                    lab for lab, held in zip(block.labels, block.fixed, strict=True) if not held
+                ]
             else:
                 count = block.free.stop - block.free.start
                 out += [f"{block.name} (coordinate {i})" for i in range(count)]
@@ -222,3 +225,70 @@ def entry_labels(
         f"{name}[{', '.join(axis[i] for axis, i in zip(axes, index, strict=True))}]"
         for index in np.ndindex(*shape)
     )
+
+
+def entry_bounds(
+    block: Block, bounds: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds that every single entry of a block has by itself, flat.
+
+    Parameters
+    ----------
+    block : Block
+    bounds : pair of numpy.ndarray
+        Those of an elementwise support.
+
+    Returns
+    -------
+    lower, upper : numpy.ndarray, shape (size,)
+    """
+    if block.support.elementwise:
+        return bounds[0].ravel(), bounds[1].ravel()
+    low, high = np.full(block.size, -np.inf), np.full(block.size, np.inf)
+    if block.support.kind == "simplex":
+        low, high = np.zeros(block.size), np.ones(block.size)
+    elif block.support.kind == "correlation":
+        low, high = -np.ones(block.size), np.ones(block.size)
+    elif block.support.kind == "cholesky":
+        low[diagonal_of_packed(block.shape)] = 0.0
+    elif block.support.kind == "covariance":
+        low.reshape(block.shape)[..., range(block.shape[-1]), range(block.shape[-1])] = 0.0
+    return low, high
+
+
+def diagonal_of_packed(shape: Sequence[int]) -> np.ndarray:
+    """Flat positions of the diagonal in packed lower triangles along the last axis."""
+    packed = shape[-1]
+    order = int((np.sqrt(8 * packed + 1) - 1) / 2)
+    inside = np.cumsum(np.arange(1, order + 1)) - 1
+    starts = np.arange(0, int(np.prod(shape, dtype=int)), packed)
+    return (starts[:, None] + inside).ravel()
+
+
+def label_array(
+    name: str,
+    value: np.ndarray,
+    dims: Sequence[str | None],
+    coords: Mapping[str, Sequence[Any]],
+) -> xr.DataArray:
+    """An array with dims and coords, as far as they fit; other axes are numbered by name.
+
+    Parameters
+    ----------
+    name : str
+    value : numpy.ndarray
+    dims : sequence of (str or None)
+    coords : mapping of dim to coordinate labels
+
+    Returns
+    -------
+    xarray.DataArray
+    """
+    named = [dim if dim else f"{name}_dim_{i}" for i, dim in enumerate(dims)]
+    named += [f"{name}_dim_{i}" for i in range(len(named), value.ndim)]
+    used = {
+        dim: list(coords[dim])
+        for dim, length in zip(named, value.shape, strict=True)
+        if dim in coords and len(coords[dim]) == length
+    }
+    return xr.DataArray(value, dims=named, coords=used, name=name)

@@ -158,8 +158,8 @@ def _lower(
             frozen = before_lowering(freeze_shared(outputs, data))
             symbols = [item.symbol for item in data]
             try:
-                call = _to_jax([*inputs, *symbols], frozen, n_weights)
-                _trace(call, inputs, n_weights, data)
+                call = _to_jax([*inputs, *symbols], frozen)
+                _trace(call, inputs, data)
             except Exception as error:  # any failure of translation or tracing names the route
                 if backend == "jax" and not as_arguments:
                     raise
@@ -190,7 +190,7 @@ def _lower(
     )
 
 
-def _to_jax(inputs: list[Any], outputs: list[Any], n_weights: int) -> Callable[..., tuple]:
+def _to_jax(inputs: list[Any], outputs: list[Any]) -> Callable[..., tuple]:
     rewriter, translate = compat.jax_linker()
     graph = FunctionGraph(inputs, outputs, clone=True)
     with warnings.catch_warnings(), _quiet_pytensor():
@@ -205,7 +205,7 @@ def _to_jax(inputs: list[Any], outputs: list[Any], n_weights: int) -> Callable[.
     return call
 
 
-def _trace(call: Any, inputs: list[Any], n_weights: int, data: Sequence[DataInput]) -> None:
+def _trace(call: Any, inputs: list[Any], data: Sequence[DataInput]) -> None:
     """Run JAX's abstract evaluation, which finds what cannot be traced before it is timed."""
     import jax
 
@@ -255,5 +255,3 @@ def _first_line(error: BaseException) -> str:
 def flat_sum(logp: Any, weight: Any | None) -> Any:
     """Sum of an elementwise log-density, weighted where weights are given."""
     return pt.sum(logp if weight is None else weight * logp)
-
-

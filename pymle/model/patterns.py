@@ -220,6 +220,53 @@ def _function(node: Apply) -> list[Variable] | None:
     return None
 
 
+def _sigmoid(x: Variable) -> Variable | None:
+    """Return the argument of a logistic function, through added dimensions."""
+    if x.owner is not None and isinstance(x.owner.op, DimShuffle):
+        inner = _sigmoid(x.owner.inputs[0])
+        return None if inner is None else x.owner.op(inner)
+    args = _args(x, psm.Sigmoid)
+    return None if args is None else args[0]
+
+
+def _logistic(node: Apply) -> list[Variable] | None:
+    """Keep the digits of log(p), log(1 - p) and 1 - p for p near 0 and near 1."""
+    out = node.outputs[0]
+    if _is(out, ps.Sub) and _value(node.inputs[0]) == 1.0:
+        z = _sigmoid(node.inputs[1])
+        return None if z is None else [pt.sigmoid(-z)]
+    if _is(out, ps.Log):
+        z = _sigmoid(node.inputs[0])
+        return None if z is None else [-pt.softplus(-z)]
+    if _is(out, ps.Log1p) and (negated := _args(node.inputs[0], ps.Neg)) is not None:
+        z = _sigmoid(negated[0])
+        return None if z is None else [-pt.softplus(z)]
+    return None
+
+
+def _eigh_gradient(node: Apply) -> list[Variable] | None:
+    """Write out PyTensor 2's gradient of an eigendecomposition, which JAX cannot translate."""
+    if type(node.op).__name__ != "EighGrad":
+        return None
+    _, w, v, gw, gv = node.inputs
+    same = pt.eye(w.shape[0])
+    gaps = pt.switch(same > 0, 1.0, w[None, :] - w[:, None])
+    mixed = pt.switch(same > 0, 0.0, pt.dot(v.T, gv) / gaps)
+    full = pt.dot(v, pt.dot(pt.diag(gw) + mixed.T, v.T))
+    # Only one triangle of the argument is read.
+    if node.op.UPLO == "L":
+        return [pt.tril(full) + pt.triu(full, k=1).T]
+    return [pt.triu(full) + pt.tril(full, k=-1).T]
+
+
+def _positive_definite(node: Apply) -> list[Variable] | None:
+    """Ask the Cholesky factor, which JAX has, whether a matrix is positive definite."""
+    if type(node.op).__name__ != "MatrixIsPositiveDefinite":
+        return None
+    factor = pt.linalg.cholesky(node.inputs[0], lower=True, on_error="nan")
+    return [pt.all(pt.invert(pt.isnan(factor)))]
+
+
 def _spline(node: Apply) -> list[Variable] | None:
     """Replace SciPy's spline object by its polynomials."""
     if not isinstance(node.op, SplineWrapper):
@@ -244,5 +291,8 @@ RULES: tuple[Callable[[Apply], list[Variable] | None], ...] = (
     _normal_tail,
     _log1mexp,
     _log_difference,
+    _logistic,
+    _eigh_gradient,
+    _positive_definite,
     _spline,
 )

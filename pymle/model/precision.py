@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.basic import MakeVector
 from pytensor.tensor.elemwise import CAReduce, Elemwise
+from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.type import TensorType
 
 try:
@@ -62,7 +63,7 @@ def promote(outputs: Sequence[Variable]) -> list[Variable]:
     """
     mapping: dict[Variable, Variable] = {}
     for node in io_toposort([], list(outputs)):
-        inputs = [mapping.get(x, x) for x in node.inputs]
+        inputs = [mapping[x] if x in mapping else _unfolded(x) for x in node.inputs]
         new = _computed(node, inputs)
         mapping |= {a: b for a, b in zip(node.outputs, new, strict=True) if a is not b}
     return [_float64(o) if _dtype(o) in _NARROW_FLOATS else o for o in map_all(mapping, outputs)]
@@ -88,6 +89,9 @@ def _computed(node: Apply, inputs: list[Variable]) -> list[Variable]:
         return list(node.outputs)
     if not narrow and [_dtype(x) for x in inputs] == [_dtype(x) for x in node.inputs]:
         return node.clone_with_new_inputs(inputs).outputs
+    wide = [_float64(x) if _dtype(x) in _NARROW_FLOATS else x for x in inputs]
+    if isinstance(op, RandomVariable):
+        return op.make_node(*wide).outputs
     if not all(isinstance(v.type, TensorType) for v in (*inputs, *node.outputs)):
         # Loops, random generators and the like insist on the types they were made with.
         return node.clone_with_new_inputs(_as_before(inputs, node)).outputs
@@ -95,7 +99,6 @@ def _computed(node: Apply, inputs: list[Variable]) -> list[Variable]:
         op = MakeVector("float64")
     elif isinstance(op, CAReduce) and getattr(op, "dtype", None) in _NARROW_FLOATS:
         op = op.clone(dtype="float64", acc_dtype="float64")
-    wide = [_float64(x) if _dtype(x) in _NARROW_FLOATS else x for x in inputs]
     try:
         return op.make_node(*wide).outputs
     except (TypeError, ValueError):
@@ -117,11 +120,16 @@ def _float64(x: Variable) -> Variable:
     if not isinstance(x.type, TensorType) or _dtype(x) in ("float64", "bool"):
         return x
     if isinstance(x, Constant):
-        data = x.data.astype("float64")
-        if _dtype(x) == "float32" and data.size == 1:
-            data = np.full_like(data, _EXACT.get(float(data.reshape(())), float(data.reshape(()))))
-        return pt.constant(data, name=x.name)
+        return _unfolded(pt.constant(x.data.astype("float64"), name=x.name))
     return pt.cast(x, "float64")
+
+
+def _unfolded(x: Variable) -> Variable:
+    """Restore the digits of a well-known constant that was folded in single precision."""
+    if not isinstance(x, Constant) or _dtype(x) != "float64" or x.data.size != 1:
+        return x
+    exact = _EXACT.get(float(x.data.reshape(())))
+    return x if exact is None else pt.constant(np.full_like(x.data, exact), name=x.name)
 
 
 def _int64(x: Variable) -> Variable:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+import xarray as xr
 
 from pymle.errors import DataError, ModelError, PointError
 from pymle.model import checks, compat, walks
@@ -29,7 +30,7 @@ from pymle.model.density import (
     support_term,
     term_labels,
 )
-from pymle.model.layout import Block, Layout, make_layout
+from pymle.model.layout import Block, Layout, entry_bounds, entry_labels, label_array, make_layout
 from pymle.model.lower import (
     Lowered,
     double_precision,
@@ -56,6 +57,13 @@ class Problem:
     fixed : mapping, optional
         Natural-scale values by variable name or by entry label.
     backend : {"auto", "jax", "pytensor"}
+
+    Attributes
+    ----------
+    given : dict of str to numpy.ndarray
+        Data that replace the model's own.
+    programs : dict
+        Compiled programs by lowered function, for whoever compiles them.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class Problem:
         backend: str,
     ) -> None:
         self.given: dict[str, np.ndarray] = {}
+        self.programs: dict[int, dict[str, Any]] = {}
         self.model = model
         self.roles = roles
         self.objective = objective
@@ -134,8 +143,7 @@ class Problem:
                 continue
             [logp] = replace_random(model, values, [potential])
             terms.append(Term(potential.name, "potential", compat.as_tensor(logp)))
-        for name in unknown:
-            terms.append(Term(name, "support", support_term(logps[name])))
+        terms += [Term(name, "support", support_term(logps[name])) for name in unknown]
         if self.objective == "map":
             terms += [Term(name, "prior", logps[name]) for name in self.names]
             if self.jacobian:
@@ -342,15 +350,13 @@ class Problem:
 
     def unconstrain_rows(self, naturals: np.ndarray) -> np.ndarray:
         """Unconstrained vectors of the rows of a matrix of natural vectors; nan where outside."""
-        rows = []
-        for natural in naturals:
-            rows.append(self._forward(natural))
+        rows = [self._forward(natural) for natural in naturals]
         return np.array(rows).reshape(len(naturals), self.layout.size)
 
     def support_text(self, block: Block) -> str:
         """The support of a variable in words, with its bounds where they are numbers."""
         lower, upper = self.constant_bounds[block.name]
-        if block.support.kind != "interval" or lower is None and upper is None:
+        if block.support.kind != "interval" or (lower is None and upper is None):
             return block.support.text
         low = "-inf" if lower is None else _short(lower)
         high = "inf" if upper is None else _short(upper)
@@ -447,6 +453,109 @@ class Problem:
             rows.append(self.layout.to_natural(point))
         return np.array(rows).reshape(count, self.layout.natural_size)
 
+    # ----- for the estimate --------------------------------------------------------------
+
+    def flat_bounds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of every natural entry at a point; infinite where there is none."""
+        lower, upper = [], []
+        bounds = self.bounds(x)
+        for block in self.layout.blocks:
+            low, high = entry_bounds(block, bounds[block.name])
+            lower.append(low)
+            upper.append(high)
+        return np.concatenate(lower), np.concatenate(upper)
+
+    def edges(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Whether minus and plus infinity of each coordinate are finite edges of the support.
+
+        Returns
+        -------
+        lower_edge, upper_edge : numpy.ndarray of bool, shape (k,)
+        """
+        low, high = [], []
+        for block in self.layout.blocks:
+            count = block.free.stop - block.free.start
+            if not block.support.elementwise:
+                edge = block.support.kind == "simplex"
+                low.append(np.full(count, edge))
+                high.append(np.full(count, edge))
+                continue
+            a = np.isfinite(lower[block.natural][~block.fixed])
+            b = np.isfinite(upper[block.natural][~block.fixed])
+            one_sided_above = b & ~a  # b - exp(x): minus infinity is the upper bound
+            low.append(a | one_sided_above)
+            high.append(b & a)
+        return np.concatenate(low), np.concatenate(high)
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What deserves to be said about the layout."""
+        return tuple(
+            f"the support of `{b.name}` is known only from its own distribution: the fit stays "
+            "where that has a positive density."
+            for b in self.layout.blocks
+            if b.support.kind == "unknown"
+        )
+
+    def labelled(self, name: str, value: np.ndarray) -> xr.DataArray:
+        """An array with the dims and coords of a variable, as far as they fit."""
+        dims = tuple(self.model.named_vars_to_dims.get(name) or ())[: value.ndim]
+        return label_array(name, value, dims, self.layout.coords)
+
+    # ----- Deterministics ----------------------------------------------------------------
+
+    def small_deterministics(self, most: int = 50) -> list[str]:
+        """Deterministics without an observation dim and with at most ``most`` entries."""
+        observed_dims = {
+            dim
+            for rv in self.model.observed_RVs
+            for dim in (self.model.named_vars_to_dims.get(rv.name) or ())
+        }
+        observed_shapes = {term.shape for term in self.observed if term.shape}
+        point = self.layout.to_natural(self.complete(None))
+        graphs = [d for d in self.model.deterministics if self._estimated(d)]
+        shapes = self.shapes_of(graphs, point)
+        names = []
+        for variable, shape in zip(graphs, shapes, strict=True):
+            dims = set(self.model.named_vars_to_dims.get(variable.name) or ())
+            per_row = dims & observed_dims or (not dims and shape in observed_shapes)
+            if not per_row and int(np.prod(shape, dtype=int)) <= most:
+                names.append(variable.name)
+        return names
+
+    def shapes_of(self, graphs: Sequence[Any], natural: np.ndarray) -> list[tuple[int, ...]]:
+        """Shapes of functions of the model's variables at a natural point."""
+        if not graphs:
+            return []
+        values = self.density.values
+        with self._swapped():
+            outputs = replace_random(self.model, values, [compat.as_tensor(g) for g in graphs])
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                return [v.shape for v in walks.evaluate(outputs, self._given(natural))]
+
+    def labels_of(self, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Labels of the entries of any named variable."""
+        dims = tuple(self.model.named_vars_to_dims.get(name) or ()) or (None,) * len(shape)
+        return entry_labels(name, shape, dims, self.layout.coords)
+
+    def range_of(self, name: str) -> tuple[float, float]:
+        """Range that a Deterministic cannot leave, read off its outermost operation."""
+        return walks.range_of(self.model[name])
+
+    def _estimated(self, variable: Any) -> bool:
+        """Whether a Deterministic depends on parameters, and on nothing that is unused."""
+        above = [rv.name for rv in walks.ModelGraph(self.model).free_among([variable])]
+        return bool(above) and all(name in self.names for name in above)
+
+    def _given(self, natural: np.ndarray) -> dict[Any, np.ndarray]:
+        """Values of all natural value variables at a natural point."""
+        point = self.layout.to_point(natural)
+        return {
+            symbol: np.asarray(point.get(name, self.initial[name])).astype(symbol.dtype)
+            for name, symbol in self.density.values.items()
+        }
+
     def term_labels(self, term: Term) -> tuple[str, ...]:
         """Labels of a term's observations."""
         return term_labels(self.model, term.name, term.shape)
@@ -503,11 +612,8 @@ class Problem:
 
     def explain_not_finite(self, natural: np.ndarray) -> str:
         """Which observed variable and which rows make the objective non-finite."""
-        given = {}
+        given = self._given(natural)
         point = self.layout.to_point(natural)
-        for name, symbol in self.density.values.items():
-            value = point.get(name, self.initial[name])
-            given[symbol] = np.asarray(value, dtype=symbol.dtype)
         sentences = []
         for term in self.terms:
             with self._swapped(), warnings.catch_warnings(), np.errstate(all="ignore"):

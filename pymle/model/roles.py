@@ -91,8 +91,10 @@ class Roles:
     def __repr__(self) -> str:
         width = max([len(e.name) for e in self.entries] + [8])
         lines = [f"{'variable':<{width}}  {'role':<14} reason"]
-        for entry in self.entries:
-            lines.append(f"{entry.name:<{width}}  {self._shown(entry):<14} {entry.reason}")
+        lines += [
+            f"{entry.name:<{width}}  {self._shown(entry):<14} {entry.reason}"
+            for entry in self.entries
+        ]
         lines += [f"notice: {text}" for text in self.notices]
         return "\n".join(lines)
 
@@ -175,13 +177,15 @@ def roles(
     return Roles(tuple(entries), tuple(notices), ambiguous)
 
 
-def check_supported(roles_: Roles, model: Any) -> None:
+def check_supported(roles_: Roles, model: Any, fixed: Mapping[str, Any]) -> None:
     """Stop at what this version cannot fit, naming the variables.
 
     Parameters
     ----------
     roles_ : Roles
     model : pymc.Model
+    fixed : mapping
+        A discrete variable that is held is no obstacle.
 
     Raises
     ------
@@ -190,7 +194,7 @@ def check_supported(roles_: Roles, model: Any) -> None:
     """
     for name, why in roles_.ambiguous.items():
         raise ModelError.ambiguous(name, why)
-    discrete = roles_.names(DISCRETE)
+    discrete = [name for name in roles_.names(DISCRETE) if name not in fixed]
     if discrete:
         raise ModelError.discrete(discrete)
     effects = roles_.names(RANDOM)

@@ -49,6 +49,17 @@ _INDEXING = {
     "Subtensor",
     "Index",
 }
+_RANGES = {
+    "Exp": (0.0, np.inf),
+    "Sqrt": (0.0, np.inf),
+    "Sqr": (0.0, np.inf),
+    "Softplus": (0.0, np.inf),
+    "Abs": (0.0, np.inf),
+    "Sigmoid": (0.0, 1.0),
+    "Softmax": (0.0, 1.0),
+    "Erf": (-1.0, 1.0),
+    "Tanh": (-1.0, 1.0),
+}
 _SHAPING = {"Alloc", "Reshape", "MakeVector", "SpecifyShape", "ARange"}
 _CONTRACTING = {"Dot", "MatMul", "BatchedDot", "XDot"}
 
@@ -109,6 +120,30 @@ def evaluate(outputs: list[Any], given: Mapping[Any, Any] | None = None) -> list
     given = dict(given or {})
     function = interpret(list(given), outputs)
     return [np.asarray(value) for value in function(*given.values())]
+
+
+def range_of(variable: Any) -> tuple[float, float]:
+    """Range that an expression cannot leave, read off its outermost operation.
+
+    Parameters
+    ----------
+    variable : Variable
+
+    Returns
+    -------
+    low, high : float
+        ``(0, inf)`` for an exponential or a root, ``(0, 1)`` for a logistic function, and
+        so on; infinite where nothing is known.
+    """
+    while variable.owner is not None:
+        scalar = getattr(variable.owner.op, "scalar_op", None)
+        name = type(scalar if scalar is not None else variable.owner.op).__name__
+        if name in _RANGES:
+            return _RANGES[name]
+        if not _passes(variable.owner, variable.owner.inputs[0]):
+            break
+        variable = variable.owner.inputs[0]
+    return -np.inf, np.inf
 
 
 def resolve_model(model: Any) -> pm.Model:

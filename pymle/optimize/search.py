@@ -88,7 +88,7 @@ def search(
         count, seconds = int(n_starts) - 1, None
     exploration = explore(
         objective,
-        _affordable(objective, points, first, seconds),
+        _affordable(points, first, seconds),
         method=method,
         max_starts=count,
         max_seconds=seconds,
@@ -120,9 +120,7 @@ def _concave(objective: Objective, points: np.ndarray) -> bool:
     return seen >= 3
 
 
-def _affordable(
-    objective: Objective, points: np.ndarray, first: Solution, seconds: float | None
-) -> np.ndarray:
+def _affordable(points: np.ndarray, first: Solution, seconds: float | None) -> np.ndarray:
     """As many candidates as can be ranked in a tenth of the time."""
     calls = max(sum(first.record.evaluations.values()), 1)
     each = first.record.seconds / calls
@@ -148,7 +146,12 @@ def _go_on(
         return exploration
     highest = max(ends, key=lambda s: s.value)
     further = maximise(
-        objective, highest.x, method=method, max_iterations=2000, max_seconds=10.0, callback=callback
+        objective,
+        highest.x,
+        method=method,
+        max_iterations=2000,
+        max_seconds=10.0,
+        callback=callback,
     )
     kept = [further if s is highest else s for s in exploration.solutions]
     return gather(

@@ -135,9 +135,7 @@ def assess(
 
     away = _runaway(solution)
     if away is not None:
-        return _at_infinity(
-            away, solution, curvature, evidence, labels, lower_edge, upper_edge
-        )
+        return _at_infinity(away, solution, curvature, evidence, labels, lower_edge, upper_edge)
     if not curvature.values.size:
         return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
     if solution.termination is Termination.SADDLE or curvature.values[0] < -curvature.tolerance:
@@ -272,7 +270,9 @@ def _starts(exploration: Exploration | None, concave: bool) -> str:
 def _remark(exploration: Exploration | None, solution: Solution) -> str:
     if exploration is None:
         return ""
-    same = [c for c in exploration.clusters if abs(c.value - solution.value) <= 1e-6 and c.converged]
+    same = [
+        c for c in exploration.clusters if abs(c.value - solution.value) <= 1e-6 and c.converged
+    ]
     if len(same) > 1:
         return (
             f"At least {len(same)} equivalent maxima with the same log-likelihood were found "

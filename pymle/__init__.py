@@ -1,0 +1,37 @@
+"""pymle: maximum likelihood for PyMC models."""
+
+from pymle.errors import (
+    AnalysisError,
+    DataError,
+    ModelError,
+    NotCertifiedError,
+    NotCertifiedWarning,
+    Notice,
+    PointError,
+    PymleError,
+    PymleWarning,
+)
+from pymle.fit import Compiled, Fit, compile, find_MAP, find_MLE
+from pymle.model import Roles, roles
+from pymle.verdict import Status, Verdict
+
+__all__ = [
+    "AnalysisError",
+    "Compiled",
+    "DataError",
+    "Fit",
+    "ModelError",
+    "NotCertifiedError",
+    "NotCertifiedWarning",
+    "Notice",
+    "PointError",
+    "PymleError",
+    "PymleWarning",
+    "Roles",
+    "Status",
+    "Verdict",
+    "compile",
+    "find_MAP",
+    "find_MLE",
+    "roles",
+]

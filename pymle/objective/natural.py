@@ -1,0 +1,117 @@
+"""Vector-valued functions of the unconstrained point, with their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+
+class PointFunction:
+    """A function of the unconstrained vector (natural values, Deterministics), flat.
+
+    Parameters
+    ----------
+    call : callable
+        ``(x, held, weights, data) -> tuple of arrays`` as lowered; the outputs are
+        flattened one after the other.
+    held : numpy.ndarray
+    data : sequence of arrays
+    route : {"jax", "pytensor"}
+    programs : dict
+        Compiled programs, shared between objects over one lowered function.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., tuple],
+        *,
+        held: np.ndarray,
+        data: Sequence[Any],
+        route: str,
+        programs: dict[str, Any],
+    ) -> None:
+        self._call = call
+        self._arguments = (np.asarray(held), (), tuple(data))
+        self._route = route
+        self._programs = programs
+
+    def value(self, x: np.ndarray) -> np.ndarray:
+        """Values (m,) at ``x`` (k,)."""
+        if self._route != "jax":
+            return _flat(self._call(np.asarray(x), *self._arguments))
+        return self.value_and_jacobian(x)[0]
+
+    def value_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (m,) and derivatives (m, k) at ``x`` (k,).
+
+        On the interpreted route the derivatives are extrapolated central differences.
+        """
+        x = np.asarray(x, dtype=np.float64)
+        if self._route != "jax":
+            return self.value(x), _differences(self.value, x)
+        value, jacobian = self._program("pair", lambda: self._pair)(x, *self._arguments)
+        return np.asarray(value), np.asarray(jacobian)
+
+    def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Second derivatives (k, k) of the weighted sum of the values."""
+        x = np.asarray(x, dtype=np.float64)
+        if self._route != "jax":
+            return _differences(lambda z: weights @ _differences(self.value, z), x)
+        return np.asarray(
+            self._program("second", lambda: self._second)(x, weights, *self._arguments)
+        )
+
+    def _program(self, name: str, build: Callable[[], Any]) -> Any:
+        if name not in self._programs:
+            self._programs[name] = build()
+        return self._programs[name]
+
+    def _outputs(self, x: Any, held: Any, weights: Any, data: Any) -> Any:
+        import jax.numpy as jnp
+
+        outputs = self._call(x, held, weights, data)
+        return jnp.concatenate([jnp.ravel(jnp.asarray(o, dtype=jnp.float64)) for o in outputs])
+
+    @cached_property
+    def _pair(self) -> Any:
+        import jax
+
+        def pair(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            def both(z: Any) -> Any:
+                value = self._outputs(z, held, weights, data)
+                return value, value
+
+            jacobian, value = jax.jacfwd(both, has_aux=True)(x)
+            return value, jacobian
+
+        return jax.jit(pair)
+
+    @cached_property
+    def _second(self) -> Any:
+        import jax
+
+        def second(x: Any, w: Any, held: Any, weights: Any, data: Any) -> Any:
+            return jax.hessian(lambda z: w @ self._outputs(z, held, weights, data))(x)
+
+        return jax.jit(second)
+
+
+def _flat(outputs: Sequence[Any]) -> np.ndarray:
+    return np.concatenate([np.ravel(np.asarray(o, dtype=np.float64)) for o in outputs])
+
+
+def _differences(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Central differences with one extrapolation (error of order h^4)."""
+    columns = []
+    for i in range(x.size):
+        step = 1e-3 * max(abs(x[i]), 1.0)
+        unit = np.zeros(x.size)
+        unit[i] = 1.0
+        coarse = (function(x + step * unit) - function(x - step * unit)) / (2 * step)
+        half = 0.5 * step
+        fine = (function(x + half * unit) - function(x - half * unit)) / (2 * half)
+        columns.append((4 * fine - coarse) / 3)
+    return np.stack(columns, axis=-1)

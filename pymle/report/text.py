@@ -1,0 +1,123 @@
+"""A fit as text and as HTML: verdict first, then the table, then the notes."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pymle.report.table import summary_table
+
+_MOST_ROWS = 60
+
+
+def fit_text(fit: Any) -> str:
+    """The printed form of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    str
+    """
+    lines = [_title(fit), ""]
+    lines += [f"{name:<16} {value}" for name, value in _facts(fit)]
+    lines += ["", *_table_lines(fit), ""]
+    lines += [f"note: {note}" for note in _notes(fit)]
+    return "\n".join(lines).rstrip()
+
+
+def fit_html(fit: Any) -> str:
+    """The notebook form of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    str
+        Self-contained HTML.
+    """
+    facts = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for name, value in _facts(fit)
+    )
+    table = _shown_table(fit).to_html(float_format=_number, na_rep="")
+    notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in _notes(fit))
+    return (
+        f"<div><strong>{html.escape(_title(fit))}</strong>"
+        f"<table>{facts}</table>{table}{notes}</div>"
+    )
+
+
+def _title(fit: Any) -> str:
+    return "Maximum likelihood" if fit.objective == "mle" else "Maximum a posteriori (MAP)"
+
+
+def _facts(fit: Any) -> list[tuple[str, str]]:
+    verdict = fit.verdict
+    facts = [("verdict", f"{verdict.status.value} - {verdict.status.sentence}")]
+    if verdict.parameters:
+        named = ", ".join(f"{k} ({v:+.2g})" for k, v in list(verdict.parameters.items())[:6])
+        facts.append(("direction", named))
+    if verdict.advice:
+        facts.append(("advice", verdict.advice))
+    facts.append(("starts", str(verdict.evidence.get("starts", ""))))
+    facts.append(("log-likelihood", f"{fit.loglik:.6f}"))
+    if fit.objective == "map":
+        facts.append(("log-posterior", f"{fit.logposterior:.6f}"))
+    elif np.isfinite(fit.nobs):
+        facts.append(("AIC, AICc, BIC", f"{fit.aic:.4f}, {fit.aicc:.4f}, {fit.bic:.4f}"))
+    else:
+        facts.append(("AIC", f"{fit.aic:.4f}"))
+    nobs = f"{fit.nobs:g}" if np.isfinite(fit.nobs) else "unknown (Potential)"
+    facts.append(("observations", nobs))
+    facts.append(("parameters", str(fit.nparams)))
+    return facts
+
+
+def _shown_table(fit: Any) -> pd.DataFrame:
+    return summary_table(fit, None, None, None, 0.95)
+
+
+def _table_lines(fit: Any) -> list[str]:
+    table = _shown_table(fit)
+    hidden = len(table) - _MOST_ROWS
+    text = table.head(_MOST_ROWS).to_string(float_format=_number, na_rep="")
+    lines = text.splitlines()
+    if hidden > 0:
+        lines.append(f"... {hidden} more rows: fit.summary()")
+    return lines
+
+
+def _notes(fit: Any) -> list[str]:
+    notes = ["se and 95% Wald limits from the exact observed information, natural scale"]
+    if fit.objective == "map":
+        notes = ["se: posterior curvature at the mode (not standard errors of an estimator)"]
+    if "differenced" in fit.record.hessian:
+        notes[0] = notes[0].replace("exact observed information", "observed information")
+        notes.append(f"second derivatives {fit.record.hessian}")
+    if fit.verdict.status.value == "boundary":
+        edge = ", ".join(fit.verdict.parameters)
+        notes.append(f"standard errors are conditional on {edge} at the edge of the support")
+    held = fit.estimate.layout
+    fixed = [
+        f"{label} = {value:g}"
+        for label, value, is_held in zip(held.labels, fit.estimate.natural, held.fixed, strict=True)
+        if is_held
+    ]
+    if fixed:
+        notes.append(f"held: {', '.join(fixed[:10])}" + (", ..." if len(fixed) > 10 else ""))
+    if fit.record.route != "jax":
+        notes.append(f"evaluated by PyTensor's interpreter: {fit.record.route_reason}")
+    return notes + list(fit.notices)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
