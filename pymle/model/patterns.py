@@ -14,7 +14,7 @@ import pytensor.scalar as ps
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import I0e, SplineWrapper
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
 
@@ -74,9 +74,9 @@ def _normal_tail(node: Apply) -> list[Variable] | None:
     if _key(ratio) != "erfcx" or _value(half) != 2.0:
         return None
     if _is(condition, ps.LT) and _value(condition.owner.inputs[1]) == -1.0:
-        return [special("log_erfc")(-condition.owner.inputs[0] / _ROOT2) - _LOG2]
+        return [special("log_half_erfc")(-condition.owner.inputs[0] / _ROOT2)]
     if _is(condition, ps.GT) and _value(condition.owner.inputs[1]) == 1.0:
-        return [special("log_erfc")(condition.owner.inputs[0] / _ROOT2) - _LOG2]
+        return [special("log_half_erfc")(condition.owner.inputs[0] / _ROOT2)]
     return None
 
 
@@ -87,6 +87,9 @@ def _complement(x: Variable) -> Variable | None:
             return special("log_gamma_q")(*x.owner.inputs)
         case "log_gamma_q":
             return special("log_gamma_p")(*x.owner.inputs)
+        case "log_half_erfc":
+            # erfc(y) + erfc(-y) = 2.
+            return special("log_half_erfc")(-x.owner.inputs[0])
         case "log_beta_p":
             a, b, y = x.owner.inputs
             # 1 - (1 - y) loses the digits of a small y.
@@ -96,16 +99,17 @@ def _complement(x: Variable) -> Variable | None:
             return special("log_beta_p")(b, a, 1.0 - y)
     if (inner := _args(x, psm.Log1mexp)) is not None:
         return inner[0]
+    if (inner := _args(x, ps.Log)) is not None and (y := _args(inner[0], ps.TrueDiv)) is not None:
+        # The Cauchy cdf as an angle: a half-turn less the angle is the angle to the other side.
+        angle = _args(y[0], ps.ArcTan2)
+        if angle is not None and _value(y[1]) == float(np.pi):
+            return pt.log(pt.arctan2(angle[0], -angle[1]) / np.pi)
     if (inner := _args(x, ps.Log1p)) is not None:
         negated = _args(inner[0], ps.Neg)
         if negated is not None and (y := _args(negated[0], psm.Erfc)) is not None:
             return special("log_erfc")(y[0])
         if negated is not None and (y := _args(negated[0], ps.Exp)) is not None:
             return y[0]
-    inner = _args(x, ps.Sub)
-    if inner is not None and _key(inner[0]) == "log_erfc" and _value(inner[1]) == _LOG2:
-        # log(erfc(y) / 2), the normal tail: erfc(y) + erfc(-y) = 2.
-        return special("log_erfc")(-inner[0].owner.inputs[0]) - _LOG2
     if _key(x) == "log_erfc":
         return pt.log(pt.erf(x.owner.inputs[0]))
     if (inner := _args(x, ps.Neg)) is not None and (y := _args(inner[0], psm.Softplus)) is not None:
@@ -141,14 +145,17 @@ def _log_difference(node: Apply) -> list[Variable] | None:
     for a, rest in (node.inputs, reversed(node.inputs)):
         gap = _args(rest, psm.Log1mexp)
         pair = _args(gap[0], ps.Sub) if gap is not None else None
-        if pair is None or pair[1] is not a:
+        if pair is None or not equal_computations([pair[1]], [a]):
             continue
         b = pair[0]
         upper_a, upper_b = _complement(a), _complement(b)
         if upper_a is None or upper_b is None:
             return None
-        flipped = upper_b + pt.log1mexp(upper_a - upper_b)
-        return [pt.switch(pt.gt(b, -_LOG2), flipped, node.outputs[0])]
+        upper = pt.gt(b, -_LOG2)
+        # The branch not taken gets a harmless gap: a gap of 0 has no finite derivative.
+        flipped = upper_b + pt.log1mexp(pt.switch(upper, upper_a - upper_b, -1.0))
+        direct = a + pt.log1mexp(pt.switch(upper, -1.0, b - a))
+        return [pt.switch(upper, flipped, direct)]
     return None
 
 
@@ -170,6 +177,47 @@ def _log_of_function(node: Apply) -> list[Variable] | None:
             if _value(one) == 1.0 and (y := _args(other, psm.Erf)) is not None:
                 return [special("log_erfc")(-y[0])]
     return None
+
+
+def _student_cdf(node: Apply) -> list[Variable] | None:
+    """Write Student's log-cdf, betainc at (t + s) / 2s with s^2 = t^2 + nu, without t + s.
+
+    For t < 0 the sum cancels, and for t > 0 its complement does; nu / (2 s (s + |t|)) is the
+    smaller of the two shares.
+    """
+    if _key(node.outputs[0]) != "log_beta_p":
+        return None
+    a, b, x = node.inputs
+    ratio = _args(x, ps.TrueDiv)
+    total = _args(ratio[0], ps.Add) if ratio is not None else None
+    double = _args(ratio[1], ps.Mul) if ratio is not None else None
+    if total is None or double is None or len(total) != 2 or len(double) != 2:
+        return None
+    t, root = total
+    radicand = _args(root, ps.Sqrt)
+    inside = _args(radicand[0], ps.Add) if radicand is not None else None
+    if inside is None or _value(double[0]) != 2.0:
+        return None
+    if not equal_computations([double[1]], [root]) or not equal_computations([a], [b]):
+        return None
+    nu = inside[1]
+    share = nu / (2.0 * root * (root + pt.abs(t)))
+    smaller = special("log_beta_p")(a, b, share)
+    return [pt.switch(pt.lt(t, 0.0), smaller, pt.log1mexp(smaller))]
+
+
+def _cauchy_cdf(node: Apply) -> list[Variable] | None:
+    """Write log(1/2 + arctan(z) / pi) without the cancellation of its two terms."""
+    if not _is(node.outputs[0], ps.Log):
+        return None
+    total = _args(node.inputs[0], ps.Add)
+    if total is None or len(total) != 2 or _value(total[0]) != 0.5:
+        return None
+    ratio = _args(total[1], ps.TrueDiv)
+    angle = _args(ratio[0], ps.ArcTan) if ratio is not None else None
+    if angle is None or _value(ratio[1]) != float(np.pi):
+        return None
+    return [pt.log(pt.arctan2(1.0, -angle[0]) / np.pi)]
 
 
 def _log_of_product(node: Apply) -> list[Variable] | None:
@@ -259,9 +307,18 @@ def _eigh_gradient(node: Apply) -> list[Variable] | None:
     return [pt.triu(full) + pt.tril(full, k=-1).T]
 
 
+def _product_without_zeros(node: Apply) -> list[Variable] | None:
+    """Write out the gradient of a product, whose Op JAX does not know from PyTensor 2."""
+    op = node.op
+    if type(op).__name__ != "ProdWithoutZeros":
+        return None
+    (x,) = node.inputs
+    return [pt.prod(pt.switch(pt.eq(x, 0), 1.0, x), axis=op.axis)]
+
+
 def _positive_definite(node: Apply) -> list[Variable] | None:
     """Ask the Cholesky factor, which JAX has, whether a matrix is positive definite."""
-    if type(node.op).__name__ != "MatrixIsPositiveDefinite":
+    if type(node.op).__name__ != "PosDefMatrix":
         return None
     factor = pt.linalg.cholesky(node.inputs[0], lower=True, on_error="nan")
     return [pt.all(pt.invert(pt.isnan(factor)))]
@@ -287,6 +344,8 @@ def _spline(node: Apply) -> list[Variable] | None:
 RULES: tuple[Callable[[Apply], list[Variable] | None], ...] = (
     _function,
     _log_of_function,
+    _student_cdf,
+    _cauchy_cdf,
     _log_of_product,
     _normal_tail,
     _log1mexp,
@@ -294,5 +353,6 @@ RULES: tuple[Callable[[Apply], list[Variable] | None], ...] = (
     _logistic,
     _eigh_gradient,
     _positive_definite,
+    _product_without_zeros,
     _spline,
 )

@@ -98,6 +98,15 @@ def _log_erfc(xp: ModuleType, sp: Any, x: Array) -> Array:
     return xp.where(x > 0, upper, xp.log1p(-sp.erf(xp.where(x > 0, 0.0, x))))
 
 
+def _log_half_erfc(xp: ModuleType, x: Array) -> Array:
+    """Return log(erfc(x) / 2), the normal tail, with its digits where it is nearly 0 too."""
+    high = xp.where(x > 0, x, 0.0)
+    upper = xp.log(_erfcx_positive(high) / 2.0) - high * high
+    mirrored = xp.where(x > 0, 0.0, -x)
+    other = _erfcx_positive(mirrored) * xp.exp(-mirrored * mirrored) / 2.0
+    return xp.where(x > 0, upper, xp.log1p(-other))
+
+
 def _log_erfc_d1(xp: ModuleType, sp: Any, x: Array) -> Array:
     high = xp.where(x > 0, x, 0.0)
     low = xp.where(x > 0, 0.0, x)
@@ -177,7 +186,9 @@ def _gamma_split(xp: ModuleType, k: Array, x: Array) -> tuple[Array, Array, Arra
     return lower, xp.where(lower, x, k), xp.where(lower, k, x)
 
 
-def _gamma_lower(xp: ModuleType, stop: Callable, k: Array, x: Array) -> tuple[Array, Array]:
+def _gamma_lower(
+    xp: ModuleType, stop: Callable, loop: Callable, k: Array, x: Array
+) -> tuple[Array, Array]:
     """Return J and its derivative in k, where P(k, x) = head(k, x) (1 + x J), for x <= k.
 
     J is the integral over d in (-inf, 0) of exp((k + 1) d - x expm1(d)): one step of the
@@ -186,25 +197,31 @@ def _gamma_lower(xp: ModuleType, stop: Callable, k: Array, x: Array) -> tuple[Ar
     a = k + 1.0
     a0, x0 = stop(a), stop(x)
     width = (_DROP + x0) / a0
-    for _ in range(12):
-        gap = a0 * width + x0 * xp.expm1(-width) - _DROP
-        width = width - gap / (a0 - x0 * xp.exp(-width))
+
+    def newton(w: Array) -> Array:
+        return w - (a0 * w + x0 * xp.expm1(-w) - _DROP) / (a0 - x0 * xp.exp(-w))
+
+    width = loop(12, newton, width)
     d = -width[..., None] * (0.5 - 0.5 * _NODES)
     weight = (0.5 * _WEIGHTS) * width[..., None]
     integrand = weight * xp.exp(a[..., None] * d - x[..., None] * xp.expm1(d))
     return integrand.sum(-1), (integrand * d).sum(-1)
 
 
-def _gamma_upper(xp: ModuleType, stop: Callable, k: Array, x: Array) -> tuple[Array, Array]:
+def _gamma_upper(
+    xp: ModuleType, stop: Callable, loop: Callable, k: Array, x: Array
+) -> tuple[Array, Array]:
     """Return J and its derivative in k, where Q(k, x) = k head(k, x) J, for x >= k.
 
     J is the integral over d in (0, inf) of exp(k d - x expm1(d)).
     """
     k0, x0 = stop(k), stop(x)
     width = xp.minimum(xp.sqrt(2.0 * _DROP / x0), xp.maximum(1.2, xp.log(4.0 * _DROP) - xp.log(x0)))
-    for _ in range(8):
-        gap = x0 * xp.expm1(width) - k0 * width - _DROP
-        width = width - gap / (x0 * xp.exp(width) - k0)
+
+    def newton(w: Array) -> Array:
+        return w - (x0 * xp.expm1(w) - k0 * w - _DROP) / (x0 * xp.exp(w) - k0)
+
+    width = loop(8, newton, width)
     d = width[..., None] * (0.5 + 0.5 * _NODES)
     weight = (0.5 * _WEIGHTS) * width[..., None]
     integrand = weight * xp.exp(k[..., None] * d - x[..., None] * xp.expm1(d))
@@ -212,14 +229,14 @@ def _gamma_upper(xp: ModuleType, stop: Callable, k: Array, x: Array) -> tuple[Ar
 
 
 def _gamma_tails(
-    xp: ModuleType, sp: Any, stop: Callable, k: Array, x: Array
+    xp: ModuleType, sp: Any, stop: Callable, loop: Callable, k: Array, x: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Return log P, log Q and their derivatives in k, for k > 0 and 0 < x < inf."""
     lower, low, high = _gamma_split(xp, k, x)
-    j, j1 = _gamma_lower(xp, stop, k, low)
+    j, j1 = _gamma_lower(xp, stop, loop, k, low)
     log_p = _gamma_head(xp, sp, k, low) + xp.log1p(low * j)
     log_p1 = xp.log(low) - sp.digamma(k + 1.0) + low * j1 / (1.0 + low * j)
-    i, i1 = _gamma_upper(xp, stop, k, high)
+    i, i1 = _gamma_upper(xp, stop, loop, k, high)
     log_q = _gamma_head(xp, sp, k, high) + xp.log(k) + xp.log(i)
     log_q1 = xp.log(high) - sp.digamma(k) + i1 / i
     # Only the smaller tail is integrated; the other one is its complement.
@@ -233,7 +250,7 @@ def _gamma_tails(
 
 
 def _beta_lower(
-    xp: ModuleType, stop: Callable, a: Array, b: Array, x: Array
+    xp: ModuleType, stop: Callable, loop: Callable, a: Array, b: Array, x: Array
 ) -> tuple[Array, Array, Array]:
     """Return J and its derivatives in a and b, for x below the mean a / (a + b).
 
@@ -244,10 +261,13 @@ def _beta_lower(
     rate, both = a + 1.0, a + b + 1.0
     r0, s0, x0 = stop(rate), stop(both), stop(x)
     width = (_DROP - s0 * xp.log1p(-x0)) / r0
-    for _ in range(14):
-        inner = x0 * xp.expm1(-width)
-        gap = r0 * width + s0 * xp.log1p(inner) - _DROP
-        width = width - gap / (r0 - s0 * x0 * xp.exp(-width) / (1.0 + inner))
+
+    def newton(w: Array) -> Array:
+        inner = x0 * xp.expm1(-w)
+        gap = r0 * w + s0 * xp.log1p(inner) - _DROP
+        return w - gap / (r0 - s0 * x0 * xp.exp(-w) / (1.0 + inner))
+
+    width = loop(14, newton, width)
     d = -width[..., None] * (0.5 - 0.5 * _NODES)
     weight = (0.5 * _WEIGHTS) * width[..., None]
     bend = xp.log1p(x[..., None] * xp.expm1(d))
@@ -278,14 +298,14 @@ def _log_beta(xp: ModuleType, sp: Any, a: Array, b: Array) -> Array:
 
 
 def _beta_tails(
-    xp: ModuleType, sp: Any, stop: Callable, a: Array, b: Array, x: Array
+    xp: ModuleType, sp: Any, stop: Callable, loop: Callable, a: Array, b: Array, x: Array
 ) -> tuple[Array, Array, Array]:
     """Return log I_x(a, b) and its derivatives in a and b, for 0 < x < 1."""
     lower = x * (a + b) <= a
     # The upper tail of (a, b) at x is the lower tail of (b, a) at 1 - x.
     p, q = xp.where(lower, a, b), xp.where(lower, b, a)
     y, z = xp.where(lower, x, 1.0 - x), xp.where(lower, 1.0 - x, x)
-    j, jp, jq = _beta_lower(xp, stop, p, q, y)
+    j, jp, jq = _beta_lower(xp, stop, loop, p, q, y)
     body = 1.0 + y * (p + q) * j
     tail = p * xp.log(y) + q * xp.log(z) - xp.log(p) - _log_beta(xp, sp, p, q) + xp.log(body)
     psi = sp.digamma(p + q)
@@ -300,7 +320,7 @@ def _beta_tails(
     )
 
 
-def _functions(xp: ModuleType, sp: Any, stop: Callable) -> dict[str, Callable]:
+def _functions(xp: ModuleType, sp: Any, stop: Callable, loop: Callable) -> dict[str, Callable]:
     """Bind the functions to one array namespace, with their values at the support's ends."""
 
     def gamma(which: int, at_zero: float, at_inf: float) -> Callable:
@@ -308,7 +328,7 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable) -> dict[str, Callable]:
             k, x = xp.broadcast_arrays(xp.asarray(k, dtype=float), xp.asarray(x, dtype=float))
             inside = (x > 0) & (x < np.inf) & (k > 0) & (k < np.inf)
             safe_k, safe_x = xp.where(inside, k, 1.0), xp.where(inside, x, 1.0)
-            value = _gamma_tails(xp, sp, stop, safe_k, safe_x)[which]
+            value = _gamma_tails(xp, sp, stop, loop, safe_k, safe_x)[which]
             edge = xp.where(x == 0, at_zero, xp.where(x == np.inf, at_inf, np.nan))
             return xp.where(inside, value, xp.where(k > 0, edge, np.nan))
 
@@ -320,7 +340,7 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable) -> dict[str, Callable]:
             positive = (a > 0) & (b > 0) & (a < np.inf) & (b < np.inf)
             inside = (x > 0) & (x < 1) & positive
             safe = [xp.where(inside, v, other) for v, other in ((a, 1.0), (b, 1.0), (x, 0.5))]
-            value = _beta_tails(xp, sp, stop, *safe)[which]
+            value = _beta_tails(xp, sp, stop, loop, *safe)[which]
             edge = xp.where(x == 0, at_zero, xp.where(x == 1, at_one, np.nan))
             return xp.where(inside, value, xp.where(positive, edge, np.nan))
 
@@ -330,6 +350,7 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable) -> dict[str, Callable]:
         "erfcx": lambda x: _erfcx(xp, x),
         "erfcx_d1": lambda x: _erfcx_d1(xp, x),
         "log_erfc": lambda x: _log_erfc(xp, sp, x),
+        "log_half_erfc": lambda x: _log_half_erfc(xp, x),
         "log_erfc_d1": lambda x: _log_erfc_d1(xp, sp, x),
         "log_i0": lambda x: _log_i0(xp, sp, x),
         "log_i0_d1": lambda x: _log_i0_d1(xp, sp, x),
@@ -362,7 +383,12 @@ def numpy_functions() -> dict[str, Callable]:
 
         return evaluate
 
-    bound = _functions(np, spec, lambda value: value)
+    def loop(times: int, step: Callable, value: Array) -> Array:
+        for _ in range(times):
+            value = step(value)
+        return value
+
+    bound = _functions(np, spec, lambda value: value, loop)
     return {name: quiet(function) for name, function in bound.items()}
 
 
@@ -383,7 +409,12 @@ def jax_functions() -> dict[str, Callable]:
         i0e=special.i0e,
         i1e=special.i1e,
     )
-    plain = _functions(jnp, spec, jax.lax.stop_gradient)
+
+    def loop(times: int, step: Callable, value: Array) -> Array:
+        # Rolled: unrolled, the steps would be most of the time XLA needs for a model.
+        return jax.lax.fori_loop(0, times, lambda _, w: step(w), value)
+
+    plain = _functions(jnp, spec, jax.lax.stop_gradient, loop)
 
     def with_slope(value: Callable, slope: Callable) -> Callable:
         function = jax.custom_jvp(value)
@@ -419,6 +450,7 @@ def jax_functions() -> dict[str, Callable]:
         "erfcx": with_slope(plain["erfcx"], erfcx_d1),
         "log_erfc_d1": log_erfc_d1,
         "log_erfc": with_slope(plain["log_erfc"], log_erfc_d1),
+        "log_half_erfc": with_slope(plain["log_half_erfc"], log_erfc_d1),
         "log_i0_d1": log_i0_d1,
         "log_i0": with_slope(plain["log_i0"], log_i0_d1),
     }

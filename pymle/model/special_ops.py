@@ -44,6 +44,8 @@ def _partials(key: str, inputs: list[Scalar], out: Scalar) -> list[Scalar | None
     match key:
         case "erfcx" | "log_erfc" | "log_i0":
             return [_scalar(f"{key}_d1")(x)]
+        case "log_half_erfc":
+            return [_scalar("log_erfc_d1")(x)]
         case "erfcx_d1":
             return [2.0 * _scalar("erfcx")(x) + 2.0 * x * out]
         case "log_erfc_d1":

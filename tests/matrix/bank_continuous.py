@@ -59,18 +59,14 @@ def skew_student(a, b, mu, sigma):
         t = (x - mu) / sigma
         r = t / mp.sqrt(a + b + t * t)
         constant = (a + b - 1) * mp.log(2) + mp.log(mp.beta(a, b)) + mp.log(a + b) / 2
-        return (
-            (a + 0.5) * mp.log(1 + r) + (b + 0.5) * mp.log(1 - r) - constant - mp.log(sigma)
-        )
+        return (a + 0.5) * mp.log(1 + r) + (b + 0.5) * mp.log(1 - r) - constant - mp.log(sigma)
 
     return over(density, REAL)
 
 
 def von_mises(mu, kappa):
     mu, kappa = mp.mpf(mu), mp.mpf(kappa)
-    return over(
-        lambda x: kappa * mp.cos(x - mu) - mp.log(2 * mp.pi * mp.besseli(0, kappa)), ANGLES
-    )
+    return over(lambda x: kappa * mp.cos(x - mu) - mp.log(2 * mp.pi * mp.besseli(0, kappa)), ANGLES)
 
 
 def rice(nu, sigma):
@@ -97,18 +93,14 @@ def moyal(mu, sigma):
 
 def kumaraswamy(a, b):
     a, b = mp.mpf(a), mp.mpf(b)
-    return over(
-        lambda x: mp.log(a * b) + (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x**a), UNIT
-    )
+    return over(lambda x: mp.log(a * b) + (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x**a), UNIT)
 
 
 def student(nu, mu, sigma, data=REAL):
     nu, mu, sigma = map(mp.mpf, (nu, mu, sigma))
     constant = mp.loggamma((nu + 1) / 2) - mp.loggamma(nu / 2) - mp.log(nu * mp.pi) / 2
     return over(
-        lambda x: (
-            constant - mp.log(sigma) - (nu + 1) / 2 * mp.log1p(((x - mu) / sigma) ** 2 / nu)
-        ),
+        lambda x: constant - mp.log(sigma) - (nu + 1) / 2 * mp.log1p(((x - mu) / sigma) ** 2 / nu),
         data,
     )
 
@@ -140,9 +132,7 @@ def truncated_normal(mu, sigma, lower, upper):
         norm = mass()
     data = TRUNCATED
     return over(
-        lambda x: (
-            -(((x - mu) / sigma) ** 2) / 2 - mp.log(2 * mp.pi) / 2 - mp.log(sigma) - norm
-        ),
+        lambda x: -(((x - mu) / sigma) ** 2) / 2 - mp.log(2 * mp.pi) / 2 - mp.log(sigma) - norm,
         data,
     )
 
@@ -343,9 +333,7 @@ CASES = (
     ),
     case(
         "SkewNormal",
-        lambda mu, sigma, alpha: pm.SkewNormal(
-            "y", mu=mu, sigma=sigma, alpha=alpha, observed=REAL
-        ),
+        lambda mu, sigma, alpha: pm.SkewNormal("y", mu=mu, sigma=sigma, alpha=alpha, observed=REAL),
         skew_normal,
         {"mu": 0.3, "sigma": 1.2, "alpha": 1.5},
         {"mu": 3.0, "sigma": 0.4, "alpha": 8.0},

@@ -89,34 +89,60 @@ def wishart_model(nu, sigma):
 
 
 def lkj_constant(n, eta):
-    """Log of the integral of det(R)^(eta - 1): Lewandowski, Kurowicka and Joe (2009), eq. 16."""
+    """Log of the integral of det(R)^(eta - 1): Lewandowski, Kurowicka and Joe (2009), eq. 16.
+
+    PyMC 5.28 adds the sum of log-gammas where it should subtract it (PyMC 6.4 subtracts): its
+    log-density is off by a constant that depends on eta, which it requires to be constant.
+    """
     total = mp.mpf(0)
     for k in range(1, n):
         a = mp.mpf(eta) + mp.mpf(n - k - 1) / 2
         log_beta = 2 * mp.loggamma(a) - mp.loggamma(2 * a)
         total += (2 * mp.mpf(eta) - 2 + n - k) * (n - k) * mp.log(2) + (n - k) * log_beta
-    return total
+    return total if int(pm.__version__.split(".")[0]) >= 6 else -total
 
 
 def lkj_corr(eta):
-    with mp.workdps(40):
-        determinant = mp.mpf(float(np.linalg.det(CORRELATION)))
-        return float((mp.mpf(eta) - 1) * mp.log(determinant) - lkj_constant(3, eta))
+    """Density at the correlations of a factor that depends on rho; eta must be constant."""
+
+    def total(rho):
+        factor = row_normalised(rho)
+        with mp.workdps(40):
+            logdet = mp.mpf(2.0 * float(np.log(np.diag(factor)).sum()))
+            logp = float((mp.mpf(eta) - 1) * logdet - lkj_constant(3, eta))
+        # PyMC 6.4 gives the density of the Cholesky factor, PyMC 5.28 that of the correlations.
+        return logp + (np.array([2, 1, 0]) @ np.log(np.diag(factor)) if LKJ_OF_FACTOR else 0.0)
+
+    return total
 
 
+def row_normalised(rho):
+    lower = np.eye(3) + rho * np.tril(np.ones((3, 3)), -1)
+    return lower / np.sqrt((lower**2).sum(1))[:, None]
+
+
+LKJ_OF_FACTOR = pm.LKJCorr.dist(n=3, eta=1.0).type.ndim == 2
 CORRELATION = np.array([[1.0, 0.4, -0.1], [0.4, 1.0, 0.3], [-0.1, 0.3, 1.0]])
 CHOL = np.linalg.cholesky(np.diag([0.7, 1.4, 2.1]) @ CORRELATION @ np.diag([0.7, 1.4, 2.1]))
 PACKED = CHOL[np.tril_indices(3)]
 
 
 def lkj_corr_model(eta):
-    density = pm.LKJCorr.dist(n=3, eta=eta)
-    upper = CORRELATION[np.triu_indices(3, 1)]
-    value = CORRELATION if density.type.ndim == 2 else upper
-    pm.Potential("y", pm.logp(density, value))
+    def build(rho):
+        lower = pt.eye(3) + rho * np.tril(np.ones((3, 3)), -1)
+        factor = lower / pt.sqrt((lower**2).sum(1))[:, None]
+        correlations = (factor @ factor.T)[np.triu_indices(3, 1)]
+        value = factor if LKJ_OF_FACTOR else correlations
+        pm.Potential("y", pm.logp(pm.LKJCorr.dist(n=3, eta=eta), value))
+
+    return build
 
 
-def lkj_chol(eta, scale):
+def lkj_chol(eta):
+    return lambda scale: lkj_chol_total(eta, scale)
+
+
+def lkj_chol_total(eta, scale):
     """Density of the packed Cholesky factor: LKJ x Exponential scales x Jacobian."""
     sds = np.array([0.7, 1.4, 2.1])
     diagonal = np.diag(CHOL) / sds
@@ -127,12 +153,15 @@ def lkj_chol(eta, scale):
     return kernel - float(lkj_constant(3, eta)) + prior + jacobian
 
 
-def lkj_chol_model(eta, scale):
-    density = pm.LKJCholeskyCov.dist(
-        n=3, eta=eta, sd_dist=pm.Exponential.dist(scale=scale, size=3), compute_corr=False
-    )
-    density = density[0] if isinstance(density, tuple) else density
-    pm.Potential("y", pm.logp(density, PACKED))
+def lkj_chol_model(eta):
+    def build(scale):
+        density = pm.LKJCholeskyCov.dist(
+            n=3, eta=eta, sd_dist=pm.Exponential.dist(scale=scale, size=3), compute_corr=False
+        )
+        density = density[0] if isinstance(density, tuple) else density
+        pm.Potential("y", pm.logp(density, PACKED))
+
+    return build
 
 
 def matrix_normal(rho, sigma):
@@ -327,15 +356,21 @@ CASES = (
         {"rho": -2.0, "sigma": 0.4, "noise": 0.05},
         positive="sigma noise",
     ),
-    case(
-        "LKJCholeskyCov",
-        lkj_chol_model,
-        lkj_chol,
-        {"eta": 1.7, "scale": 0.8},
-        {"eta": 40.0, "scale": 0.05},
-        positive="eta scale",
+    *(
+        case(
+            f"LKJCholeskyCov eta {eta}",
+            lkj_chol_model(eta),
+            lkj_chol(eta),
+            {"scale": 0.8},
+            {"scale": 0.05},
+            positive="scale",
+        )
+        for eta in (1.7, 40.0)
     ),
-    case("LKJCorr", lkj_corr_model, lkj_corr, {"eta": 1.7}, {"eta": 60.0}, positive="eta"),
+    *(
+        case(f"LKJCorr eta {eta}", lkj_corr_model(eta), lkj_corr(eta), {"rho": 0.3}, {"rho": -9.0})
+        for eta in (1.7, 40.0)
+    ),
     case(
         "MatrixNormal",
         lambda rho, sigma: pm.MatrixNormal(
