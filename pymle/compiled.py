@@ -14,7 +14,7 @@ from pymle.errors import AnalysisError, DataError, ModelError, PointError
 from pymle.estimate import Estimate, FitRecord
 from pymle.model import Problem, check_supported, resolve_model
 from pymle.model import roles as find_roles
-from pymle.objective import Likelihood, PointFunction
+from pymle.objective import ElementwiseMap, Likelihood, PointFunction
 from pymle.optimize import Search, differenced_hessian, dispersed, search
 from pymle.verdict import Curvature, assess, curvature_of, derivative_check
 
@@ -318,7 +318,8 @@ class CompiledLikelihood:
             matrix, error = _hessian(likelihood, solution.x, solution.hessian)
             curvature = curvature_of(-matrix, error)
         natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
-        lower, upper = problem.flat_bounds(solution.x)
+        constant = problem.constant_bounds
+        lower, upper = problem.flat_bounds(solution.x) if constant is None else constant
         check = None
         if curvature is not None and solution.converged:
             check = derivative_check(likelihood.value_and_score, solution, curvature)
@@ -390,7 +391,7 @@ class CompiledLikelihood:
         )
 
 
-def natural_function(problem: Problem) -> PointFunction:
+def natural_function(problem: Problem) -> ElementwiseMap | PointFunction:
     """The natural vector of a problem and its derivatives.
 
     Parameters
@@ -399,9 +400,12 @@ def natural_function(problem: Problem) -> PointFunction:
 
     Returns
     -------
-    PointFunction
+    ElementwiseMap or PointFunction
     """
-    return point_function(problem, problem.lowered_natural)
+    bounds = problem.constant_bounds
+    if bounds is None:
+        return point_function(problem, problem.lowered_natural)
+    return ElementwiseMap(problem.held_vector, ~problem.layout.fixed, *bounds)
 
 
 def point_function(problem: Problem, lowered: Any) -> PointFunction:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from pymle.estimate import Estimate
 
@@ -109,5 +108,7 @@ def _half(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndar
         scaled = scaled @ complement
     if information.shape[0] == 0:
         return np.zeros((rows, 1)), known
+    from scipy.linalg import solve_triangular
+
     factor = np.linalg.cholesky(information)
     return solve_triangular(factor, scaled.T, lower=True).T, known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pymle.estimate import Estimate
 from pymle.inference.covariance import standard_errors
@@ -86,7 +86,7 @@ def limits_between(
     lower, upper : numpy.ndarray, shape (m,)
     scale : tuple of str
     """
-    q = norm.ppf(0.5 + 0.5 * level)
+    q = ndtri(0.5 + 0.5 * level)
     lower, upper = np.full(len(value), np.nan), np.full(len(value), np.nan)
     scale = []
     for i, (v, s, a, b) in enumerate(zip(value, se, low, high, strict=True)):

@@ -159,7 +159,6 @@ def _lower(
             symbols = [item.symbol for item in data]
             try:
                 call = _to_jax([*inputs, *symbols], frozen)
-                _trace(call, inputs, data)
             except Exception as error:  # any failure of translation or tracing names the route
                 if backend == "jax" and not as_arguments:
                     raise
@@ -191,32 +190,33 @@ def _lower(
 
 
 def _to_jax(inputs: list[Any], outputs: list[Any]) -> Callable[..., tuple]:
+    """Translate a graph and trace it once, to a JAX program of its own.
+
+    Tracing finds at once what JAX cannot express. The translation runs inside the trace:
+    outside of it JAX would compile one small program for every constant of the graph.
+    """
+    import jax
+    from jax.extend.core import jaxpr_as_fun
+
     rewriter, translate = compat.jax_linker()
     graph = FunctionGraph(inputs, outputs, clone=True)
+
+    def program(*arrays: Any) -> tuple:
+        out = translate(graph)(*arrays)
+        out = out if isinstance(out, tuple | list) else (out,)
+        return tuple(jax.numpy.asarray(o) for o in out)
+
+    shapes = [jax.ShapeDtypeStruct(v.type.shape, np.dtype(v.type.dtype)) for v in inputs]
     with warnings.catch_warnings(), _quiet_pytensor():
         warnings.simplefilter("ignore")
         rewriter.rewrite(graph)
-        function = translate(graph)
+        traced = jax.make_jaxpr(program)(*shapes)
+    function = jaxpr_as_fun(traced)
 
     def call(x: Any, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:
-        out = function(x, held, *weights, *data)
-        return tuple(out) if isinstance(out, tuple | list) else (out,)
+        return tuple(function(x, held, *weights, *data))
 
     return call
-
-
-def _trace(call: Any, inputs: list[Any], data: Sequence[DataInput]) -> None:
-    """Run JAX's abstract evaluation, which finds what cannot be traced before it is timed."""
-    import jax
-
-    def shaped(variable: Any) -> Any:
-        return jax.ShapeDtypeStruct(variable.type.shape, np.dtype(variable.type.dtype))
-
-    x, held, *weights = (shaped(v) for v in inputs)
-    arrays = [jax.ShapeDtypeStruct(item.value.shape, item.value.dtype) for item in data]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        jax.eval_shape(call, x, held, tuple(weights), tuple(arrays))
 
 
 def _to_pytensor(inputs: list[Any], outputs: list[Any]) -> Callable[..., tuple]:

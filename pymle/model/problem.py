@@ -40,7 +40,7 @@ from pymle.model.lower import (
 )
 from pymle.model.points import Held, split_point
 from pymle.model.roles import PARAMETER, PRIOR, Roles
-from pymle.model.supports import Support, support_of
+from pymle.model.supports import Support, bounds_of, support_of
 
 
 class Problem:
@@ -355,7 +355,7 @@ class Problem:
 
     def support_text(self, block: Block) -> str:
         """The support of a variable in words, with its bounds where they are numbers."""
-        lower, upper = self.constant_bounds[block.name]
+        lower, upper = self.initial_bounds[block.name]
         if block.support.kind != "interval" or (lower is None and upper is None):
             return block.support.text
         low = "-inf" if lower is None else _short(lower)
@@ -363,12 +363,32 @@ class Problem:
         return f"between {low} and {high}"
 
     @cached_property
-    def constant_bounds(self) -> dict[str, tuple[np.ndarray | None, np.ndarray | None]]:
-        """Bounds at the initial point, for messages."""
+    def initial_bounds(self) -> dict[str, tuple[np.ndarray | None, np.ndarray | None]]:
+        """Bounds at the initial point, for messages; None where there is none."""
         return {
             name: tuple(None if np.all(np.isinf(b)) else b for b in pair)
             for name, pair in self.bounds(None).items()
         }
+
+    @cached_property
+    def constant_bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Bounds of all natural entries where the natural map is a closed form of them.
+
+        None where entries constrain each other, or a bound depends on other variables.
+        """
+        plain = {"real", "positive", "interval", "unknown"}
+        simple = {"NoneType", "LogTransform", "LogOddsTransform", "Interval", "IntervalTransform"}
+        for block in self.layout.blocks:
+            if block.wholly_fixed:
+                continue
+            if block.support.kind not in plain:
+                return None
+            if type(block.support.transform).__name__ not in simple:
+                return None
+            pair = bounds_of(block.support, self.model[block.name])
+            if not all(walks.is_constant(bound) for bound in pair):
+                return None
+        return self.flat_bounds(None)
 
     def bounds(self, x: np.ndarray | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Lower and upper bounds of every elementwise parameter at a point.
@@ -455,7 +475,7 @@ class Problem:
 
     # ----- for the estimate --------------------------------------------------------------
 
-    def flat_bounds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def flat_bounds(self, x: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of every natural entry at a point; infinite where there is none."""
         lower, upper = [], []
         bounds = self.bounds(x)

@@ -12,7 +12,7 @@ import pymc as pm
 import pytensor
 from pytensor.compile.mode import Mode
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant
+from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
 
@@ -120,6 +120,13 @@ def evaluate(outputs: list[Any], given: Mapping[Any, Any] | None = None) -> list
     given = dict(given or {})
     function = interpret(list(given), outputs)
     return [np.asarray(value) for value in function(*given.values())]
+
+
+def is_constant(value: Any) -> bool:
+    """Whether a number, None or graph depends on nothing but constants."""
+    if not isinstance(value, Variable):
+        return True
+    return all(isinstance(v, Constant) for v in ancestors([value]) if v.owner is None)
 
 
 def range_of(variable: Any) -> tuple[float, float]:
@@ -403,10 +410,7 @@ def _same_shape(left: Any, right: Any) -> bool:
 
 def _constant(variable: Any) -> np.ndarray | None:
     """Value of an expression of constants, None where it depends on anything else."""
-    roots = [v for v in ancestors([variable]) if v.owner is None]
-    if not all(isinstance(root, Constant) for root in roots):
-        return None
-    return evaluate([variable])[0]
+    return evaluate([variable])[0] if is_constant(variable) else None
 
 
 def _given_value(variable: Any) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """Log-likelihoods as functions of a vector; nothing here knows a model."""
 
 from pymle.objective.likelihood import Likelihood
-from pymle.objective.natural import PointFunction
+from pymle.objective.natural import ElementwiseMap, PointFunction
 
-__all__ = ["Likelihood", "PointFunction"]
+__all__ = ["ElementwiseMap", "Likelihood", "PointFunction"]

@@ -122,12 +122,12 @@ class Likelihood:
     def _place(self, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:
         if self.route != "jax":
             return np.asarray(held), tuple(weights), tuple(data)
-        import jax.numpy as jnp
+        import jax
 
         return (
-            jnp.asarray(held),
-            tuple(jnp.asarray(w) for w in weights),
-            tuple(jnp.asarray(d) for d in data),
+            jax.device_put(np.asarray(held)),
+            tuple(jax.device_put(np.asarray(w)) for w in weights),
+            tuple(jax.device_put(np.asarray(d)) for d in data),
         )
 
     def _run(self, name: str, x: np.ndarray, *more: Any) -> Any:

@@ -7,6 +7,71 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
+
+
+class ElementwiseMap:
+    """Natural values where every entry has its own coordinate and constant bounds.
+
+    Closed forms of the identity, the exponential and the logistic map: most models need no
+    program for them.
+
+    Parameters
+    ----------
+    held : numpy.ndarray, shape (m,)
+        Natural vector that carries the values of fixed entries.
+    free : numpy.ndarray of bool, shape (m,)
+        Which entries have a coordinate.
+    lower, upper : numpy.ndarray, shape (m,)
+        Bounds; infinite where there is none.
+    """
+
+    def __init__(
+        self, held: np.ndarray, free: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    ) -> None:
+        self._held, self._free = held, free
+        self._low, self._high = lower[free], upper[free]
+
+    def value(self, x: np.ndarray) -> np.ndarray:
+        """Values (m,) at ``x`` (k,)."""
+        return self._fill(self._parts(x)[0])
+
+    def value_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (m,) and derivatives (m, k) at ``x`` (k,)."""
+        value, first, _ = self._parts(x)
+        jacobian = np.zeros((len(self._held), len(x)))
+        jacobian[np.flatnonzero(self._free), np.arange(len(x))] = first
+        return self._fill(value), jacobian
+
+    def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Second derivatives (k, k) of the weighted sum of the values."""
+        return np.diag(weights[self._free] * self._parts(x)[2])
+
+    def _fill(self, value: np.ndarray) -> np.ndarray:
+        out = np.array(self._held, dtype=np.float64)
+        out[self._free] = value
+        return out
+
+    def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        x = np.asarray(x, dtype=np.float64)
+        below, above = np.isfinite(self._low), np.isfinite(self._high)
+        value, first, second = x.copy(), np.ones_like(x), np.zeros_like(x)
+        with np.errstate(over="ignore"):
+            exponential = np.exp(x)
+        for side, sign, bound in (
+            (below & ~above, 1.0, self._low),
+            (above & ~below, -1.0, self._high),
+        ):
+            value[side] = bound[side] + sign * exponential[side]
+            first[side] = second[side] = sign * exponential[side]
+        both = below & above
+        if both.any():
+            share, rest = expit(x[both]), expit(-x[both])
+            width = self._high[both] - self._low[both]
+            value[both] = share * self._high[both] + rest * self._low[both]
+            first[both] = width * share * rest
+            second[both] = width * share * rest * (rest - share)
+        return value, first, second
 
 
 class PointFunction:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 
 from pymle.optimize.records import Termination
 from pymle.optimize.run import Run
@@ -80,6 +79,8 @@ def _climb(run: Run, x: np.ndarray) -> float:
 
 
 def _nelder_mead(run: Run, lengths: np.ndarray, rng: np.random.Generator) -> None:
+    from scipy.optimize import minimize
+
     k = run.size
     simplex = np.vstack([run.x, run.x + np.diag(lengths * rng.choice([-1.0, 1.0], size=k))])
     with np.errstate(all="ignore"):
@@ -99,6 +100,8 @@ def _nelder_mead(run: Run, lengths: np.ndarray, rng: np.random.Generator) -> Non
 
 
 def _powell(run: Run, lengths: np.ndarray) -> None:
+    from scipy.optimize import minimize
+
     origin = run.x.copy()
     with np.errstate(all="ignore"):
         minimize(

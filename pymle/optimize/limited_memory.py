@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 
 from pymle.optimize.newton_cg import _units, newton_cg
 from pymle.optimize.records import Termination
@@ -33,6 +32,8 @@ def limited_memory(run: Run) -> tuple[Termination, str]:
     ----------
     .. [1] Byrd, Lu, Nocedal and Zhu (1995). doi:10.1137/0916069
     """
+    from scipy.optimize import minimize
+
     units = _units(run, np.ones(run.size), np.random.default_rng(0), first=True)
     origin = run.x.copy()
     worst = run.value

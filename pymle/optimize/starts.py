@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
 
 __all__ = ["dispersed"]
 
@@ -12,7 +12,7 @@ _MAGNITUDES = (1.0, 0.3, 3.0, 0.1, 10.0)
 
 
 def dispersed(center: np.ndarray, scale: np.ndarray | float, n: int, seed: int = 0) -> np.ndarray:
-    """Points around a centre: scrambled Sobol points with heavy tails on several magnitudes.
+    """Points around a centre: a Latin hypercube with heavy tails on several magnitudes.
 
     Parameters
     ----------
@@ -31,21 +31,20 @@ def dispersed(center: np.ndarray, scale: np.ndarray | float, n: int, seed: int =
     Notes
     -----
     Point i is ``center + scale * magnitude * normal / root(chi2/3)``: a multivariate t with three
-    degrees of freedom whose magnitude cycles through 1, 0.3, 3, 0.1, 10. Beyond the 21201
-    dimensions of the Sobol table, pseudo-random points are used.
+    degrees of freedom whose magnitude cycles through 1, 0.3, 3, 0.1, 10. The normals are a Latin
+    hypercube: each coordinate has one point in each of n equally likely strata [1]_.
+
+    References
+    ----------
+    .. [1] McKay, Beckman and Conover (1979). doi:10.1080/00401706.1979.10489755
     """
     center = np.asarray(center, dtype=np.float64)
     k = center.size
     if n <= 0 or k == 0:
         return np.empty((max(n, 0), k))
     rng = np.random.default_rng(seed)
-    if k <= qmc.Sobol.MAXDIM:
-        power = int(np.ceil(np.log2(max(n, 2))))
-        uniform = qmc.Sobol(k, scramble=True, rng=rng).random_base2(power)[:n]
-        uniform = np.clip(uniform, 1e-10, 1.0 - 1e-10)
-        normal = norm.ppf(uniform)
-    else:
-        normal = rng.standard_normal((n, k))
+    strata = rng.permuted(np.tile(np.arange(n), (k, 1)), axis=1).T
+    normal = ndtri(np.clip((strata + rng.random((n, k))) / n, 1e-10, 1.0 - 1e-10))
     heavy = np.sqrt(rng.chisquare(3.0, size=n) / 3.0)
     magnitude = np.array([_MAGNITUDES[i % len(_MAGNITUDES)] for i in range(n)])
     return center + np.asarray(scale) * normal * (magnitude / heavy)[:, None]

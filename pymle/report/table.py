@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from pymle.errors import AnalysisError
 from pymle.inference import Limits, derived, wald_limits
@@ -92,7 +92,7 @@ def _frame(labels: Sequence[str], limits: Limits, keep: np.ndarray) -> pd.DataFr
             "estimate": value,
             "se": se,
             "z": z,
-            "p": 2.0 * norm.sf(np.abs(z)),
+            "p": 2.0 * ndtr(-np.abs(z)),
             "lower": limits.lower[keep],
             "upper": limits.upper[keep],
             "scale": [limits.scale[i] for i in keep],
