@@ -154,7 +154,7 @@ def test_unknown_names_suggest_the_nearest(argument):
 
 
 def test_a_potential_choice_outside_the_list():
-    with pytest.raises(pymle.ModelError, match='`bump` = \'drop\'; expected "prior"'):
+    with pytest.raises(pymle.ModelError, match="`bump` = 'drop'; expected \"prior\""):
         pymle.roles(models.model_of("potential_as_a_penalty"), potentials={"bump": "drop"})
 
 
