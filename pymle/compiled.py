@@ -34,12 +34,14 @@ class CompiledLikelihood:
     ----------
     problem : Problem
     settings : mapping
-        ``method``, ``n_starts`` and ``random_seed`` for the fits.
+        ``method``, ``n_starts`` and ``random_seed`` for the fits; ``quick`` for compilation
+        with less effort.
     """
 
     def __init__(self, problem: Problem, settings: Mapping[str, Any]) -> None:
         self._problem = problem
         self._settings = dict(settings)
+        self._draws: np.ndarray | None = None
 
     @property
     def roles(self) -> Any:
@@ -228,6 +230,7 @@ class CompiledLikelihood:
             differenced=bool(lowered.differenced),
             rows=max([int(np.size(d)) for d in problem.arguments(lowered)] + [1]),
             programs=problem.programs.setdefault(id(lowered), {}),
+            quick=bool(self._settings.get("quick")),
         )
 
     def _with_score(self) -> Likelihood:
@@ -294,13 +297,13 @@ class CompiledLikelihood:
         raise PointError.not_finite_likelihood(explanation)
 
     def _candidates(self, problem: Problem, x0: np.ndarray) -> np.ndarray:
-        seed = self._settings["random_seed"]
-        count = max(
-            int(self._settings["n_starts"]) if self._settings["n_starts"] != "auto" else 0, _DRAWS
-        )
-        draws = problem.unconstrain_rows(problem.prior_draws(count, seed))
+        """Prior draws (which do not depend on the data) and points around the start."""
+        seed, asked = self._settings["random_seed"], self._settings["n_starts"]
+        if self._draws is None:
+            count = max(0 if asked == "auto" else int(asked), _DRAWS)
+            self._draws = problem.unconstrain_rows(problem.prior_draws(count, seed))
         around = dispersed(x0, np.maximum(np.abs(x0), 1.0), _AROUND, seed)
-        return np.concatenate([draws, around])
+        return np.concatenate([self._draws, around])
 
     def _finish(
         self,
@@ -470,7 +473,13 @@ def make_problem(
     if n_starts != "auto" and not (whole and n_starts >= 1):
         raise AnalysisError.argument("n_starts", n_starts, '"auto" or a positive whole number')
     model = resolve_model(model)
-    found = find_roles(model, random=random, parameters=parameters, potentials=potentials)
+    found = find_roles(
+        model,
+        random=random,
+        parameters=parameters,
+        potentials=potentials,
+        objective=objective,
+    )
     if not model.observed_RVs and not model.potentials:
         raise ModelError.no_likelihood([rv.name for rv in model.free_RVs])
     check_supported(found, model, fixed or {})

@@ -405,8 +405,9 @@ def find_MLE(
     >>> float(pymle.find_MLE(model).params["mu"])
     2.0
     """
-    compiled = compile(
+    compiled = _compile(
         model,
+        quick=True,
         objective="mle",
         fixed=fixed,
         parameters=parameters,
@@ -466,8 +467,9 @@ on_problem, progressbar, random_seed
     ModelError, DataError, PointError, NotCertifiedError
         As in `find_MLE`.
     """
-    compiled = compile(
+    compiled = _compile(
         model,
+        quick=True,
         objective="map",
         fixed=fixed,
         parameters=parameters,
@@ -519,6 +521,38 @@ def compile(
     ModelError, DataError, PointError
         As in `find_MLE`.
     """
+    return _compile(
+        model,
+        quick=False,
+        objective=objective,
+        fixed=fixed,
+        parameters=parameters,
+        random=random,
+        potentials=potentials,
+        n_starts=n_starts,
+        method=method,
+        backend=backend,
+        random_seed=random_seed,
+        jacobian=jacobian,
+    )
+
+
+def _compile(
+    model: Any,
+    *,
+    quick: bool,
+    objective: str,
+    fixed: Mapping[str, Any] | None,
+    parameters: Sequence[str] | None,
+    random: Sequence[str] | None,
+    potentials: Mapping[str, str] | None,
+    n_starts: int | str,
+    method: str,
+    backend: str,
+    random_seed: int | None,
+    jacobian: bool = False,
+) -> Compiled:
+    """Compile, with less effort (``quick``) where a single fit follows."""
     problem = make_problem(
         model,
         objective=objective,
@@ -535,6 +569,7 @@ def compile(
         "n_starts": n_starts,
         "method": method,
         "random_seed": 0 if random_seed is None else int(random_seed),
+        "quick": quick,
     }
     return Compiled(problem, settings)
 

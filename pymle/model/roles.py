@@ -108,6 +108,7 @@ def roles(
     random: Sequence[str] | None = None,
     parameters: Sequence[str] | None = None,
     potentials: Mapping[str, str] | None = None,
+    objective: str = "mle",
 ) -> Roles:
     """Tell the role of every variable of a model, before anything is fitted.
 
@@ -123,6 +124,8 @@ def roles(
     potentials : mapping of str to str, optional
         ``"prior"`` drops a Potential as a prior in maximum likelihood; ``"likelihood"``
         (the default) keeps it in the objective.
+    objective : {"mle", "map"}
+        For ``"map"`` the priors of the parameters are kept: what they depend on is used.
 
     Returns
     -------
@@ -164,7 +167,7 @@ def roles(
             elif doubt == "stop":
                 ambiguous[rv.name] = reason
 
-    _mark_unused(graph, found, chosen_potentials, notices)
+    _mark_unused(graph, found, chosen_potentials, notices, objective)
     entries = [Role(rv.name, *found[rv.name]) for rv in model.free_RVs]
     entries += [Role(rv.name, OBSERVED, "observed data") for rv in model.observed_RVs]
     for potential in model.potentials:
@@ -240,9 +243,11 @@ def _mark_unused(
     found: dict[str, tuple[str, str]],
     potentials: Mapping[str, str],
     notices: list[str],
+    objective: str,
 ) -> None:
-    integrated = {n for n, (role, _) in found.items() if role in {RANDOM, MISSING, DISCRETE}}
-    used = graph.reaches_objective(integrated, dropped=potentials)
+    kept = {RANDOM, MISSING, DISCRETE} | ({PARAMETER} if objective == "map" else set())
+    with_law = {n for n, (role, _) in found.items() if role in kept}
+    used = graph.reaches_objective(with_law, dropped=potentials)
     for name, (role, _) in found.items():
         if role == PARAMETER and name not in used:
             found[name] = (UNUSED, "no path to the likelihood")

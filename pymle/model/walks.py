@@ -248,7 +248,8 @@ class ModelGraph:
             mean, cov = _constant(inputs[-2]), _constant(inputs[-1])
             diagonal = None if cov is None else np.diagonal(cov, axis1=-2, axis2=-1)
             return _all(mean, 0.0) and _all(diagonal, 1.0)
-        return False
+        # With constant arguments (free ones are parents) a law of neighbours given each other.
+        return name in {"ICARRV", "CARRV"}
 
     def scaled_by(self, rv: Any) -> list[str]:
         """Free variables that multiply the entries of a variable before anything else."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,16 @@ import numpy as np
 _FUSED_WORK = 200_000
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What was computed at one point."""
+
+    key: bytes
+    value: float
+    score: np.ndarray
+    hessian: np.ndarray | None
 
 
 class Likelihood:
@@ -41,6 +52,9 @@ class Likelihood:
         Size of the data, for the choice of batches.
     programs : dict, optional
         Compiled programs to share between objects over one lowered function.
+    quick : bool
+        Compile small problems in half the time to programs that run half as fast: for a
+        single fit, where compilation takes most of the time.
 
     Attributes
     ----------
@@ -63,6 +77,7 @@ class Likelihood:
         differenced: bool,
         rows: int,
         programs: dict[str, Any] | None = None,
+        quick: bool = False,
     ) -> None:
         self.size = size
         self.has_score = has_score
@@ -72,6 +87,7 @@ class Likelihood:
         self.differenced = differenced
         self._call = call
         self._rows = max(rows, 1)
+        self._quick = quick
         self._programs = {} if programs is None else programs
         self._fused = (
             route == "jax"
@@ -80,7 +96,7 @@ class Likelihood:
             and self._rows * size * max(size, 4) <= _FUSED_WORK
         )
         self._arguments = self._place(held, weights, data)
-        self._last: tuple[bytes, np.ndarray] | None = None
+        self._last: _Evaluation | None = None
 
     def value(self, x: np.ndarray) -> float:
         """Log-likelihood at ``x`` (k,); nan or -inf outside the support."""
@@ -90,24 +106,29 @@ class Likelihood:
 
     def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-likelihood and its gradient (k,)."""
-        if self._fused:
-            value, score, hessian = self._run("fused", x)
-            self._last = (np.asarray(x).tobytes(), np.asarray(hessian))
-        else:
-            value, score = self._run("plain", x)[:2]
-        return float(value), np.asarray(score, dtype=np.float64)
+        here = self._at(x)
+        return here.value, here.score.copy()
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k), symmetric to rounding."""
-        if self._fused:
-            key = np.asarray(x).tobytes()
-            if self._last is None or self._last[0] != key:
-                self.value_and_score(x)
-            assert self._last is not None
-            matrix = self._last[1]
-        else:
-            matrix = np.asarray(self._run("hessian", x))
+        here = self._at(x) if self._fused else None
+        matrix = self._run("hessian", x) if here is None else here.hessian
+        matrix = np.asarray(matrix)
         return 0.5 * (matrix + matrix.T)
+
+    def _at(self, x: np.ndarray) -> _Evaluation:
+        """The evaluation at a point; the last one is kept, for callers that ask in parts."""
+        x = np.asarray(x, dtype=np.float64)
+        key = x.tobytes()
+        if self._last is None or self._last.key != key:
+            out = self._run("fused" if self._fused else "plain", x)
+            self._last = _Evaluation(
+                key=key,
+                value=float(out[0]),
+                score=np.asarray(out[1], dtype=np.float64),
+                hessian=np.asarray(out[2]) if self._fused else None,
+            )
+        return self._last
 
     def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Second derivatives times ``v`` (k,)."""
@@ -164,7 +185,8 @@ class Likelihood:
             hessian, (value, gradient) = jax.jacfwd(score, has_aux=True)(x)
             return value, gradient, hessian
 
-        return jax.jit(fused)
+        options = {"xla_backend_optimization_level": 0} if self._quick else None
+        return jax.jit(fused, compiler_options=options)
 
     @cached_property
     def _product_program(self) -> Any:

@@ -21,7 +21,7 @@ _MOST_COORDINATES = 100
 _CALM = (12, 1.0)
 _ALARMED = (30, 4.0)
 #: Dispersed points at which the curvature is looked at.
-_LOOKS = 8
+_LOOKS = 5
 
 
 @dataclass(frozen=True)
