@@ -340,12 +340,12 @@ def measurement_error():
     observe(pm.Normal("slope", 0, 1) * x_true)
 
 
+RING = np.roll(np.eye(J, dtype=int), 1, axis=0) + np.roll(np.eye(J, dtype=int), -1, axis=0)
+
+
 @case(phi=R, s=P)
 def scaled_intrinsic_autoregression():
-    ring = np.zeros((J, J), dtype=int)
-    for i in range(J):
-        ring[i, (i + 1) % J] = ring[(i + 1) % J, i] = 1
-    phi = pm.ICAR("phi", W=ring)
+    phi = pm.ICAR("phi", W=RING)
     s = pm.HalfNormal("s", 1)
     pm.Poisson("y", pm.math.exp(s * phi[FEW]), observed=COUNTS)
 
@@ -374,6 +374,12 @@ def standard_group_intercepts_few_rows_data_index():
     idx = pm.Data("idx", FEW)
     alpha = pm.Normal("alpha", 0, 1, dims="group")
     observe(alpha[idx])
+
+
+@case(phi=A)
+def intrinsic_autoregression_of_unit_scale():
+    phi = pm.ICAR("phi", W=RING)
+    pm.Poisson("y", pm.math.exp(phi[FEW]), observed=COUNTS)
 
 
 @case(eps=A)
