@@ -116,7 +116,10 @@ def _complement(x: Variable) -> Variable | None:
         return -pt.softplus(-y[0])
     if (inner := _args(x, ps.Switch)) is not None:
         condition, *branches = inner
-        others = [_constant_complement(b) or _complement(b) for b in branches]
+        constants = [_constant_complement(b) for b in branches]
+        others = [
+            _complement(b) if c is None else c for b, c in zip(branches, constants, strict=True)
+        ]
         if all(other is not None for other in others):
             return pt.switch(condition, *others)
     return None
