@@ -57,10 +57,7 @@ def test_raises_on_request(name, build, start):
 def test_loglik_does_not_exceed_the_supremum(name, build):
     reference = values()[name]
     fit = pymle.find_MLE(build(load(reference["data"])), progressbar=False)
-    # PyMC's Student log-density loses digits as nu grows: at nu = 1e10 the difference of its two
-    # gammaln terms is good to 1e-6 per observation only, so its sum may exceed the supremum.
-    rounding = 1e-3 if build is samples.student else 1e-8
-    assert fit.loglik <= reference["loglik"] + rounding
+    assert fit.loglik <= reference["loglik"] + 1e-8
     assert fit.loglik >= reference["loglik"] - 0.1
 
 
