@@ -91,12 +91,9 @@ def _complement(x: Variable) -> Variable | None:
             # erfc(y) + erfc(-y) = 2.
             return special("log_half_erfc")(-x.owner.inputs[0])
         case "log_beta_p":
-            a, b, y = x.owner.inputs
-            # 1 - (1 - y) loses the digits of a small y.
-            other = _args(y, ps.Sub)
-            if other is not None and _value(other[0]) == 1.0:
-                return special("log_beta_p")(b, a, other[1])
-            return special("log_beta_p")(b, a, 1.0 - y)
+            return special("log_beta_q")(*x.owner.inputs)
+        case "log_beta_q":
+            return special("log_beta_p")(*x.owner.inputs)
     if (inner := _args(x, psm.Log1mexp)) is not None:
         return inner[0]
     if (inner := _args(x, ps.Log)) is not None and (y := _args(inner[0], ps.TrueDiv)) is not None:
@@ -170,7 +167,7 @@ def _log_of_function(node: Apply) -> list[Variable] | None:
     if (args := _args(x, ps.Exp)) is not None:
         inner = args[0]
         # The bare functions were replaced by the exponential of their logarithm.
-        return [inner] if _key(inner) in ("log_gamma_p", "log_gamma_q", "log_beta_p") else None
+        return [inner] if (_key(inner) or "").startswith(("log_gamma_", "log_beta_")) else None
     if (args := _args(x, psm.Erfc)) is not None:
         return [special("log_erfc")(*args)]
     if (args := _args(x, psm.I0)) is not None:
@@ -206,7 +203,8 @@ def _student_cdf(node: Apply) -> list[Variable] | None:
     nu = inside[1]
     share = nu / (2.0 * root * (root + pt.abs(t)))
     smaller = special("log_beta_p")(a, b, share)
-    return [pt.switch(pt.lt(t, 0.0), smaller, pt.log1mexp(smaller))]
+    larger = special("log_beta_q")(a, b, share)
+    return [pt.switch(pt.lt(t, 0.0), smaller, larger)]
 
 
 def _cauchy_cdf(node: Apply) -> list[Variable] | None:

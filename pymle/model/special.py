@@ -186,9 +186,7 @@ def _gamma_split(xp: ModuleType, k: Array, x: Array) -> tuple[Array, Array, Arra
     return lower, xp.where(lower, x, k), xp.where(lower, k, x)
 
 
-def _gamma_lower(
-    xp: ModuleType, stop: Callable, loop: Callable, k: Array, x: Array
-) -> tuple[Array, Array]:
+def _gamma_lower(xp: ModuleType, stop: Callable, k: Array, x: Array) -> tuple[Array, Array]:
     """Return J and its derivative in k, where P(k, x) = head(k, x) (1 + x J), for x <= k.
 
     J is the integral over d in (-inf, 0) of exp((k + 1) d - x expm1(d)): one step of the
@@ -196,32 +194,31 @@ def _gamma_lower(
     """
     a = k + 1.0
     a0, x0 = stop(a), stop(x)
-    width = (_DROP + x0) / a0
-
-    def newton(w: Array) -> Array:
-        return w - (a0 * w + x0 * xp.expm1(-w) - _DROP) / (a0 - x0 * xp.exp(-w))
-
-    width = loop(12, newton, width)
+    # s + expm1(-s) >= s^2 / (2 + s) gives a width that is slightly too large; two Newton steps.
+    p = _DROP - 2.0 * (a0 - x0)
+    width = (p + xp.sqrt(p * p + 8.0 * a0 * _DROP)) / (2.0 * a0)
+    for _ in range(2):
+        gap = a0 * width + x0 * xp.expm1(-width) - _DROP
+        width = width - gap / (a0 - x0 * xp.exp(-width))
     d = -width[..., None] * (0.5 - 0.5 * _NODES)
     weight = (0.5 * _WEIGHTS) * width[..., None]
     integrand = weight * xp.exp(a[..., None] * d - x[..., None] * xp.expm1(d))
     return integrand.sum(-1), (integrand * d).sum(-1)
 
 
-def _gamma_upper(
-    xp: ModuleType, stop: Callable, loop: Callable, k: Array, x: Array
-) -> tuple[Array, Array]:
+def _gamma_upper(xp: ModuleType, stop: Callable, k: Array, x: Array) -> tuple[Array, Array]:
     """Return J and its derivative in k, where Q(k, x) = k head(k, x) J, for x >= k.
 
     J is the integral over d in (0, inf) of exp(k d - x expm1(d)).
     """
     k0, x0 = stop(k), stop(x)
-    width = xp.minimum(xp.sqrt(2.0 * _DROP / x0), xp.maximum(1.2, xp.log(4.0 * _DROP) - xp.log(x0)))
-
-    def newton(w: Array) -> Array:
-        return w - (x0 * xp.expm1(w) - k0 * w - _DROP) / (x0 * xp.exp(w) - k0)
-
-    width = loop(8, newton, width)
+    # Too large by the quadratic bound of the exponential, or by its quarter beyond 1.2.
+    p = x0 - k0
+    quadratic = (xp.sqrt(p * p + 2.0 * x0 * _DROP) - p) / x0
+    width = xp.minimum(quadratic, xp.maximum(1.2, xp.log(4.0 * _DROP) - xp.log(x0)))
+    for _ in range(3):
+        gap = x0 * xp.expm1(width) - k0 * width - _DROP
+        width = width - gap / (x0 * xp.exp(width) - k0)
     d = width[..., None] * (0.5 + 0.5 * _NODES)
     weight = (0.5 * _WEIGHTS) * width[..., None]
     integrand = weight * xp.exp(k[..., None] * d - x[..., None] * xp.expm1(d))
@@ -229,14 +226,14 @@ def _gamma_upper(
 
 
 def _gamma_tails(
-    xp: ModuleType, sp: Any, stop: Callable, loop: Callable, k: Array, x: Array
+    xp: ModuleType, sp: Any, stop: Callable, k: Array, x: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Return log P, log Q and their derivatives in k, for k > 0 and 0 < x < inf."""
     lower, low, high = _gamma_split(xp, k, x)
-    j, j1 = _gamma_lower(xp, stop, loop, k, low)
+    j, j1 = _gamma_lower(xp, stop, k, low)
     log_p = _gamma_head(xp, sp, k, low) + xp.log1p(low * j)
     log_p1 = xp.log(low) - sp.digamma(k + 1.0) + low * j1 / (1.0 + low * j)
-    i, i1 = _gamma_upper(xp, stop, loop, k, high)
+    i, i1 = _gamma_upper(xp, stop, k, high)
     log_q = _gamma_head(xp, sp, k, high) + xp.log(k) + xp.log(i)
     log_q1 = xp.log(high) - sp.digamma(k) + i1 / i
     # Only the smaller tail is integrated; the other one is its complement.
@@ -250,7 +247,7 @@ def _gamma_tails(
 
 
 def _beta_lower(
-    xp: ModuleType, stop: Callable, loop: Callable, a: Array, b: Array, x: Array
+    xp: ModuleType, stop: Callable, a: Array, b: Array, x: Array
 ) -> tuple[Array, Array, Array]:
     """Return J and its derivatives in a and b, for x below the mean a / (a + b).
 
@@ -260,14 +257,15 @@ def _beta_lower(
     """
     rate, both = a + 1.0, a + b + 1.0
     r0, s0, x0 = stop(rate), stop(both), stop(x)
-    width = (_DROP - s0 * xp.log1p(-x0)) / r0
-
-    def newton(w: Array) -> Array:
-        inner = x0 * xp.expm1(-w)
-        gap = r0 * w + s0 * xp.log1p(inner) - _DROP
-        return w - gap / (r0 - s0 * x0 * xp.exp(-w) / (1.0 + inner))
-
-    width = loop(14, newton, width)
+    # Too large by two bounds of log1p(x expm1(-s)): its limit, and a parabola at 0.
+    p, q = r0 - s0 * x0, s0 * x0 * (1.0 - x0)
+    far = 2.0 * p + q
+    parabola = (_DROP - p + xp.sqrt((_DROP - p) ** 2 + 2.0 * _DROP * far)) / far
+    width = xp.minimum(parabola, (_DROP - s0 * xp.log1p(-x0)) / r0)
+    for _ in range(6):
+        inner = x0 * xp.expm1(-width)
+        gap = r0 * width + s0 * xp.log1p(inner) - _DROP
+        width = width - gap / (r0 - s0 * x0 * xp.exp(-width) / (1.0 + inner))
     d = -width[..., None] * (0.5 - 0.5 * _NODES)
     weight = (0.5 * _WEIGHTS) * width[..., None]
     bend = xp.log1p(x[..., None] * xp.expm1(d))
@@ -298,14 +296,14 @@ def _log_beta(xp: ModuleType, sp: Any, a: Array, b: Array) -> Array:
 
 
 def _beta_tails(
-    xp: ModuleType, sp: Any, stop: Callable, loop: Callable, a: Array, b: Array, x: Array
-) -> tuple[Array, Array, Array]:
-    """Return log I_x(a, b) and its derivatives in a and b, for 0 < x < 1."""
+    xp: ModuleType, sp: Any, stop: Callable, a: Array, b: Array, x: Array
+) -> tuple[Array, ...]:
+    """Return log I, log(1 - I) and the derivatives of both in a and b, for 0 < x < 1."""
     lower = x * (a + b) <= a
     # The upper tail of (a, b) at x is the lower tail of (b, a) at 1 - x.
     p, q = xp.where(lower, a, b), xp.where(lower, b, a)
     y, z = xp.where(lower, x, 1.0 - x), xp.where(lower, 1.0 - x, x)
-    j, jp, jq = _beta_lower(xp, stop, loop, p, q, y)
+    j, jp, jq = _beta_lower(xp, stop, p, q, y)
     body = 1.0 + y * (p + q) * j
     tail = p * xp.log(y) + q * xp.log(z) - xp.log(p) - _log_beta(xp, sp, p, q) + xp.log(body)
     psi = sp.digamma(p + q)
@@ -315,12 +313,15 @@ def _beta_tails(
     factor = -xp.exp(tail - other)
     return (
         xp.where(lower, tail, other),
+        xp.where(lower, other, tail),
         xp.where(lower, tail_p, factor * tail_q),
         xp.where(lower, tail_q, factor * tail_p),
+        xp.where(lower, factor * tail_p, tail_q),
+        xp.where(lower, factor * tail_q, tail_p),
     )
 
 
-def _functions(xp: ModuleType, sp: Any, stop: Callable, loop: Callable) -> dict[str, Callable]:
+def _functions(xp: ModuleType, sp: Any, stop: Callable) -> dict[str, Callable]:
     """Bind the functions to one array namespace, with their values at the support's ends."""
 
     def gamma(which: int, at_zero: float, at_inf: float) -> Callable:
@@ -328,7 +329,7 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable, loop: Callable) -> dict[
             k, x = xp.broadcast_arrays(xp.asarray(k, dtype=float), xp.asarray(x, dtype=float))
             inside = (x > 0) & (x < np.inf) & (k > 0) & (k < np.inf)
             safe_k, safe_x = xp.where(inside, k, 1.0), xp.where(inside, x, 1.0)
-            value = _gamma_tails(xp, sp, stop, loop, safe_k, safe_x)[which]
+            value = _gamma_tails(xp, sp, stop, safe_k, safe_x)[which]
             edge = xp.where(x == 0, at_zero, xp.where(x == np.inf, at_inf, np.nan))
             return xp.where(inside, value, xp.where(k > 0, edge, np.nan))
 
@@ -340,7 +341,7 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable, loop: Callable) -> dict[
             positive = (a > 0) & (b > 0) & (a < np.inf) & (b < np.inf)
             inside = (x > 0) & (x < 1) & positive
             safe = [xp.where(inside, v, other) for v, other in ((a, 1.0), (b, 1.0), (x, 0.5))]
-            value = _beta_tails(xp, sp, stop, loop, *safe)[which]
+            value = _beta_tails(xp, sp, stop, *safe)[which]
             edge = xp.where(x == 0, at_zero, xp.where(x == 1, at_one, np.nan))
             return xp.where(inside, value, xp.where(positive, edge, np.nan))
 
@@ -359,8 +360,11 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable, loop: Callable) -> dict[
         "log_gamma_p_dk": gamma(2, -np.inf, 0.0),
         "log_gamma_q_dk": gamma(3, 0.0, np.inf),
         "log_beta_p": beta(0, -np.inf, 0.0),
-        "log_beta_p_da": beta(1, -np.inf, 0.0),
-        "log_beta_p_db": beta(2, np.inf, 0.0),
+        "log_beta_q": beta(1, 0.0, -np.inf),
+        "log_beta_p_da": beta(2, -np.inf, 0.0),
+        "log_beta_p_db": beta(3, np.inf, 0.0),
+        "log_beta_q_da": beta(4, 0.0, np.inf),
+        "log_beta_q_db": beta(5, 0.0, -np.inf),
     }
 
 
@@ -383,12 +387,7 @@ def numpy_functions() -> dict[str, Callable]:
 
         return evaluate
 
-    def loop(times: int, step: Callable, value: Array) -> Array:
-        for _ in range(times):
-            value = step(value)
-        return value
-
-    bound = _functions(np, spec, lambda value: value, loop)
+    bound = _functions(np, spec, lambda value: value)
     return {name: quiet(function) for name, function in bound.items()}
 
 
@@ -409,12 +408,7 @@ def jax_functions() -> dict[str, Callable]:
         i0e=special.i0e,
         i1e=special.i1e,
     )
-
-    def loop(times: int, step: Callable, value: Array) -> Array:
-        # Rolled: unrolled, the steps would be most of the time XLA needs for a model.
-        return jax.lax.fori_loop(0, times, lambda _, w: step(w), value)
-
-    plain = _functions(jnp, spec, jax.lax.stop_gradient, loop)
+    plain = _functions(jnp, spec, jax.lax.stop_gradient)
 
     def with_slope(value: Callable, slope: Callable) -> Callable:
         function = jax.custom_jvp(value)

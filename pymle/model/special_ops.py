@@ -56,9 +56,10 @@ def _partials(key: str, inputs: list[Scalar], out: Scalar) -> list[Scalar | None
             return [_scalar("log_gamma_p_dk")(*inputs), _gamma_slope(*inputs, out)]
         case "log_gamma_q":
             return [_scalar("log_gamma_q_dk")(*inputs), -_gamma_slope(*inputs, out)]
-        case "log_beta_p":
-            shapes = [_scalar(f"log_beta_p_d{name}")(*inputs) for name in "ab"]
-            return [*shapes, _beta_slope(*inputs, out)]
+        case "log_beta_p" | "log_beta_q":
+            shapes = [_scalar(f"{key}_d{name}")(*inputs) for name in "ab"]
+            slope = _beta_slope(*inputs, out)
+            return [*shapes, slope if key == "log_beta_p" else -slope]
         case _:
             return [None] * len(inputs)
 
