@@ -141,6 +141,8 @@ def check_held(
         raise PointError.outside_support("fixed", name, given, f"at most {upper:g}")
     if support.elementwise:
         return
+    if not part.mask.all():
+        raise PointError.not_single(name, support.text)
     value = part.values.reshape(initial[name].shape)
     held = compat.like_rv(compat.as_tensor(value), rv)
     inputs = rv.owner.inputs
@@ -151,6 +153,21 @@ def check_held(
         image = walks.evaluate([compat.as_tensor(back)])[0]
     if not np.allclose(image, value, rtol=1e-8, atol=1e-10):
         raise PointError.outside_support("fixed", name, value, support.text)
+
+
+def breaks_sum(support: Support, value: np.ndarray) -> bool:
+    """Whether the entries do not sum to what their support asks for.
+
+    The transforms of a simplex and of zero-sum effects move such a value onto the support
+    without a word; other transforms give nan outside theirs.
+    """
+    if support.kind == "simplex":
+        return bool(np.any(np.abs(value.sum(axis=-1) - 1.0) > 1e-6))
+    if support.kind == "zerosum":
+        size = max(1.0, float(np.max(np.abs(value), initial=0.0)))
+        axes = support.transform.zerosum_axes
+        return any(np.any(np.abs(value.sum(axis=axis)) > 1e-6 * size) for axis in axes)
+    return False
 
 
 def plain_inputs(rv: Any) -> list[Any]:

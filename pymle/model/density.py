@@ -301,7 +301,7 @@ def repaired(outputs: Sequence[Any]) -> list[Any]:
 def _natural(block: Block, rv: Any, inputs: Sequence[Any], x: Any, held: Any) -> Any:
     kept = held[block.natural.start : block.natural.stop]
     if block.wholly_fixed:
-        return compat.like_rv(kept.reshape(block.shape), rv)
+        return compat.like_rv(kept.reshape(block.shape).astype(rv.dtype), rv)
     transform = block.support.transform
     if not block.fixed.any():
         inner = _inner(block, rv, x)

@@ -39,7 +39,7 @@ from pymle.model.lower import (
     lower_outputs,
 )
 from pymle.model.points import Held, split_point
-from pymle.model.roles import PARAMETER, PRIOR, Roles
+from pymle.model.roles import DISCRETE, PARAMETER, PRIOR, Roles
 from pymle.model.supports import Support, bounds_of, support_of
 
 
@@ -83,7 +83,12 @@ class Problem:
         self.objective = objective
         self.jacobian = jacobian
         self.backend = backend
-        self.names = roles.names(PARAMETER)
+        # A discrete variable has a place only where it is held.
+        self.names = tuple(
+            entry.name
+            for entry in roles.entries
+            if entry.role == PARAMETER or (entry.role == DISCRETE and entry.name in (fixed or {}))
+        )
         checks.check_model(model)
         checks.check_data(model)
         self.initial = initial_values(model)
@@ -342,7 +347,8 @@ class Problem:
         """
         x = self._forward(self.layout.to_natural(point))
         for block in self.layout.blocks:
-            if not np.all(np.isfinite(x[block.free])):
+            lost = checks.breaks_sum(block.support, point[block.name])
+            if lost or not np.all(np.isfinite(x[block.free])):
                 raise PointError.outside_support(
                     argument, block.name, _short(point[block.name]), self.support_text(block)
                 )
@@ -439,7 +445,8 @@ class Problem:
             point = self.layout.to_point(natural)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                parts = function(*(point[b.name] for b in self.layout.blocks))
+                given = [point[b.name] for b in self.layout.blocks]
+                parts = function(*(v.astype(s.dtype) for v, s in zip(given, symbols, strict=True)))
             kept = []
             for block, part in zip(self.layout.blocks, parts, strict=True):
                 if block.support.elementwise:
@@ -514,7 +521,7 @@ class Problem:
             f"the support of `{b.name}` is known only from its own distribution: the fit stays "
             "where that has a positive density."
             for b in self.layout.blocks
-            if b.support.kind == "unknown"
+            if b.support.kind == "unknown" and not b.wholly_fixed
         )
 
     def labelled(self, name: str, value: np.ndarray) -> xr.DataArray:
