@@ -5,7 +5,6 @@ import pymc as pm
 from scipy import stats
 
 from tests.model_bank.closed import Closed, block_diagonal, closed, labels
-from tests.model_bank.univariate import unit_correlation
 
 _rng = np.random.default_rng(11)
 
@@ -166,15 +165,3 @@ def covariance_by_its_cholesky_factor():
         {"chol[0]": "log", "chol[1]": "identity", "chol[2]": "log"},
         derived,
     )
-
-
-@closed
-def correlation_matrix_of_unit_variances():
-    y = _rng.multivariate_normal([0, 0], [[1.0, -0.6], [-0.6, 1.0]], size=30)
-    with pm.Model() as model:
-        r = pm.LKJCorr("r", n=2, eta=2, return_matrix=False)
-        r12 = r[0]
-        matrix = pm.math.stack([pm.math.stack([1.0, r12]), pm.math.stack([r12, 1.0])])
-        pm.MvNormal("y", np.zeros(2), matrix, observed=y)
-    r, variance, loglik = unit_correlation(y)
-    return Closed(model, {"r[0]": r}, np.array([[variance]]), loglik, 30, 1, {"r[0]": "fisher z"})

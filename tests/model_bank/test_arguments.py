@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import pymle
+from tests.model_bank.univariate import unit_correlation
 
 rng = np.random.default_rng(5)
 X = np.column_stack([np.ones(16), rng.normal(size=16)])
@@ -235,3 +236,20 @@ def test_limits_do_not_depend_on_the_dropped_prior_of_a_share(prior):
         1 / (1 + np.exp(-(at + np.array([0.0, -half, half])))),
         rtol=1e-9,
     )
+
+
+def test_correlation_matrix():
+    """PyMC 5 declares the correlations above the diagonal, PyMC 6 the whole matrix."""
+    y = np.random.default_rng(2).multivariate_normal([0, 0], [[1.0, -0.6], [-0.6, 1.0]], size=30)
+    with pm.Model() as model:
+        declared = pm.LKJCorr("r", n=2, eta=2)
+        r12 = pm.Deterministic("r12", declared[0, 1] if declared.ndim == 2 else declared[0])
+        matrix = pm.math.stack([pm.math.stack([1.0, r12]), pm.math.stack([r12, 1.0])])
+        pm.MvNormal("y", np.zeros(2), matrix, observed=y)
+    fit = pymle.find_MLE(model)
+    r, variance, loglik = unit_correlation(y)
+    row = fit.summary().loc["r12"]
+    np.testing.assert_allclose(row[["estimate", "se"]].astype(float), [r, np.sqrt(variance)])
+    np.testing.assert_allclose(fit.loglik, loglik, rtol=1e-10)
+    assert fit.verdict.ok
+    assert fit.nparams == 1
