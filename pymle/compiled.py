@@ -11,17 +11,26 @@ import pandas as pd
 import xarray as xr
 
 from pymle.errors import AnalysisError, DataError, ModelError, PointError
-from pymle.estimate import Estimate, FitRecord
+from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
 from pymle.model import Problem, check_supported, resolve_model
 from pymle.model import roles as find_roles
 from pymle.objective import ElementwiseMap, Likelihood, PointFunction
-from pymle.optimize import Search, differenced_hessian, dispersed, search
+from pymle.optimize import (
+    Search,
+    differenced_hessian,
+    dispersed,
+    profile_scales,
+    search,
+    spread_out,
+)
 from pymle.verdict import Curvature, assess, curvature_of, derivative_check
 
 _METHODS = ("auto", "newton", "newton-cg", "lbfgs")
 _BACKENDS = ("auto", "jax", "pytensor")
-#: Prior draws among which dispersed starts are chosen, and points around the start.
-_DRAWS, _AROUND = 32, 32
+#: Scale parameters up to which the start is looked for along each.
+_MOST_SCALES = 6
+#: Prior draws that are tried where PyMC's initial point is impossible under the data.
+_TRIED = 64
 
 
 class CompiledLikelihood:
@@ -41,7 +50,7 @@ class CompiledLikelihood:
     def __init__(self, problem: Problem, settings: Mapping[str, Any]) -> None:
         self._problem = problem
         self._settings = dict(settings)
-        self._draws: np.ndarray | None = None
+        self._draws = np.empty((0, problem.layout.size))
 
     @property
     def roles(self) -> Any:
@@ -192,21 +201,16 @@ class CompiledLikelihood:
         likelihood = self._likelihood(weighted, problem)
         point = problem.complete(start)
         x0 = problem.unconstrain(point)
-        value = likelihood.value(x0)
-        if not np.isfinite(value):
-            x0, point = self._finite_start(problem, likelihood, start, point)
-        if likelihood.has_score and not np.all(np.isfinite(likelihood.value_and_score(x0)[1])):
-            raise PointError.not_finite_likelihood(
-                "The value is finite, but its gradient is not. "
-                + problem.explain_not_finite(problem.layout.to_natural(point))
-            )
+        x0 = self._usable_start(problem, likelihood, start, point, x0)
         began = time.perf_counter()
         found = search(
             likelihood,
             x0,
-            lambda: self._candidates(problem, x0),
+            lambda count: self._candidates(problem, x0, count),
+            scales=problem.scale_coordinates,
             n_starts=self._settings["n_starts"],
             method=self._settings["method"],
+            seed=self._settings["random_seed"],
             callback=callback,
         )
         seconds = time.perf_counter() - began
@@ -275,35 +279,65 @@ class CompiledLikelihood:
         labels = [label for label, k in zip(layout.labels, keep, strict=True) if k]
         return jacobian[keep], labels
 
-    def _finite_start(
+    def _usable_start(
         self,
         problem: Problem,
         likelihood: Likelihood,
         start: Mapping[str, Any] | None,
         point: Mapping[str, np.ndarray],
-    ) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
-        """Another start where PyMC's own is impossible under the data; a user's is an error."""
-        natural = problem.layout.to_natural(point)
-        explanation = problem.explain_not_finite(natural)
-        if not start:
-            for x in self._candidates(problem, problem.unconstrain(point)):
-                if np.all(np.isfinite(x)) and np.isfinite(likelihood.value(x)):
-                    value, score = (
-                        likelihood.value_and_score(x) if likelihood.has_score else (0.0, x)
-                    )
-                    if np.isfinite(value) and np.all(np.isfinite(score)):
-                        moved = natural_function(problem).value(x)
-                        return x, problem.layout.to_point(moved)
-        raise PointError.not_finite_likelihood(explanation)
+        x0: np.ndarray,
+    ) -> np.ndarray:
+        """The start with its free scales set by the data; another where it is impossible.
 
-    def _candidates(self, problem: Problem, x0: np.ndarray) -> np.ndarray:
-        """Prior draws (which do not depend on the data) and points around the start."""
-        seed, asked = self._settings["random_seed"], self._settings["n_starts"]
-        if self._draws is None:
-            count = max(0 if asked == "auto" else int(asked), _DRAWS)
-            self._draws = problem.unconstrain_rows(problem.prior_draws(count, seed))
-        around = dispersed(x0, np.maximum(np.abs(x0), 1.0), _AROUND, seed)
-        return np.concatenate([self._draws, around])
+        Where the user gives a start it is that or an error; PyMC's initial point comes from
+        the prior that is dropped, and gives way.
+        """
+        if not _usable(likelihood, x0):
+            others = [] if start else self._candidates(problem, x0, 2 * _TRIED)
+            usable = (x for x in others if np.all(np.isfinite(x)) and _usable(likelihood, x))
+            found = next(usable, None)
+            if found is None:
+                explanation = problem.explain_not_finite(problem.layout.to_natural(point))
+                raise PointError.not_finite_likelihood(explanation)
+            x0 = found
+        given = problem.given_coordinates(start)
+        scales = np.array([i for i in problem.scale_coordinates if i not in given], dtype=int)
+        if not 0 < len(scales) <= _MOST_SCALES:
+            return x0
+        [moved] = profile_scales(likelihood, x0[None], scales)
+        better = likelihood.value(moved) > likelihood.value(x0) + 1.0
+        return moved if better and _usable(likelihood, moved) else x0
+
+    def _candidates(self, problem: Problem, x0: np.ndarray, count: int) -> np.ndarray:
+        """Half prior draws (which do not depend on the data), half points around the start."""
+        seed, half = self._settings["random_seed"], max((count + 1) // 2, 1)
+        if len(self._draws) < half:
+            natural = problem.prior_draws(half, seed)
+            inner = problem.unconstrain_rows(natural)
+            self._draws = spread_out(inner, problem.real_coordinates, seed)
+        around = dispersed(x0, np.maximum(np.abs(x0), 1.0), half, seed)
+        return np.concatenate([self._draws[:half], around])
+
+    def _equivalent(self, problem: Problem, found: Search) -> bool | None:
+        """Whether maxima of the same height give every observation the same density.
+
+        Then they are one distribution of the data written in several ways (permuted
+        components, mirrored signs); None where there is only one maximum.
+        """
+        if found.exploration is None or not found.solution.converged:
+            return None
+        top = found.exploration.top_clusters
+        if len(top) < 2:
+            return None
+        if not problem.observed:
+            return False
+        here = self._call(problem.lowered_terms, found.solution.x, problem)
+        for cluster in top[:8]:
+            there = self._call(problem.lowered_terms, cluster.x, problem)
+            for a, b in zip(here, there, strict=True):
+                if not np.allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-5):
+                    return False
+        return True
 
     def _finish(
         self,
@@ -316,10 +350,20 @@ class CompiledLikelihood:
     ) -> Estimate:
         solution, layout, lowered = found.solution, problem.layout, problem.lowered
         curvature: Curvature | None = None
+        source: Callable[[], Curvature] | None = None
         error = 0.0
-        if likelihood.has_score:
+        if likelihood.has_score and layout.size > LARGEST_DENSE:
+
+            def source() -> Curvature:
+                return curvature_of(-_hessian(likelihood, solution.x)[0])
+
+        elif likelihood.has_score:
             matrix, error = _hessian(likelihood, solution.x, solution.hessian)
             curvature = curvature_of(-matrix, error)
+
+            def source() -> Curvature:
+                return curvature
+
         natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
         constant = problem.constant_bounds
         lower, upper = problem.flat_bounds(solution.x) if constant is None else constant
@@ -327,6 +371,7 @@ class CompiledLikelihood:
         if curvature is not None and solution.converged:
             check = derivative_check(likelihood.value_and_score, solution, curvature)
         low_edge, high_edge = problem.edges(lower, upper)
+        equivalent = self._equivalent(problem, found)
         verdict = assess(
             solution,
             curvature,
@@ -336,6 +381,7 @@ class CompiledLikelihood:
             exploration=found.exploration,
             concave=found.concave,
             check=check,
+            equivalent=equivalent,
         )
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
@@ -382,7 +428,7 @@ class CompiledLikelihood:
             loglik=loglik,
             logposterior=logposterior,
             score=solution.score,
-            curvature=curvature,
+            curvature_source=source,
             nobs=float(sum(by_name.values())) if by_name else float("nan"),
             nobs_by=by_name,
             weights_kind=None if weights is None else "frequency",
@@ -495,6 +541,14 @@ def _hessian(
     if likelihood.has_hessian:
         return (likelihood.hessian(x) if known is None else known), 0.0
     return differenced_hessian(likelihood.value_and_score, x)
+
+
+def _usable(likelihood: Likelihood, x: np.ndarray) -> bool:
+    """Whether value and score are finite at a point."""
+    if not likelihood.has_score:
+        return bool(np.isfinite(likelihood.value(x)))
+    value, score = likelihood.value_and_score(x)
+    return bool(np.isfinite(value) and np.all(np.isfinite(score)))
 
 
 def _ones(lowered: Any) -> list[np.ndarray]:

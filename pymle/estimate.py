@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,9 @@ import numpy as np
 from pymle.model.layout import Layout
 from pymle.optimize import Exploration, Solution
 from pymle.verdict import Curvature, Status, Verdict
+
+#: Beyond this many coordinates the dense information is computed only when it is asked for.
+LARGEST_DENSE = 3000
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ class Estimate:
         Log-likelihood plus log-priors of the parameters (MAP only).
     score : numpy.ndarray or None, shape (k,)
         Gradient of the objective on the unconstrained scale.
-    curvature : Curvature or None
-        Observed information (MAP: posterior curvature) on the unconstrained scale.
+    curvature_source : callable or None
+        Gives the observed information; called when it is first asked for.
     nobs : float
         Number of observations (sum of frequency weights); nan for a Potential alone.
     nobs_by : mapping of str to float
@@ -103,7 +106,7 @@ class Estimate:
     loglik: float
     logposterior: float | None
     score: np.ndarray | None
-    curvature: Curvature | None
+    curvature_source: Callable[[], Curvature] | None
     nobs: float
     nobs_by: Mapping[str, float]
     weights_kind: str | None
@@ -114,26 +117,33 @@ class Estimate:
     notices: tuple[str, ...]
 
     @cached_property
+    def curvature(self) -> Curvature | None:
+        """Observed information (MAP: posterior curvature) on the unconstrained scale."""
+        return None if self.curvature_source is None else self.curvature_source()
+
+    @property
+    def curvature_is_cheap(self) -> bool:
+        """Whether the information is at hand, or small enough to compute without a thought."""
+        return "curvature" in self.__dict__ or len(self.x) <= LARGEST_DENSE
+
+    @cached_property
     def null_space(self) -> np.ndarray | None:
         """Directions (k, q) without a standard error; None where no curvature can be used.
 
         Empty (q = 0) at a certified maximum. At an edge of the support the coordinates
         that ran to it; along a proven flat direction its null space.
         """
-        if self.curvature is None or not self.curvature.values.size:
+        if self.curvature is None or not self.curvature.finite:
             return None
         status, k = self.verdict.status, len(self.x)
-        if status in {Status.MAXIMUM, Status.HIGHER_ELSEWHERE}:
-            return np.zeros((k, 0))
+        if status in {Status.MAXIMUM, Status.SEVERAL, Status.HIGHER_ELSEWHERE}:
+            return np.zeros((k, 0)) if self.curvature.positive else None
         if status is Status.BOUNDARY:
             labels = list(self.layout.free_labels)
             held = [labels.index(label) for label in self.verdict.parameters]
             return np.eye(k)[:, held]
         if status is Status.FLAT:
-            null = self.curvature.null
-            if np.any(self.curvature.values[~null] < 0):
-                return None
-            return self.curvature.vectors[:, null] / self.curvature.scale[:, None]
+            return None if self.curvature.indefinite else self.curvature.null_space
         return None
 
     @property

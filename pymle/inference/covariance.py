@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pymle.estimate import Estimate
@@ -85,16 +87,20 @@ def jacobian_covariance(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
     return out
 
 
+def _dense(matrix: Any) -> np.ndarray:
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+
+
 def _half(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A matrix whose product with its transpose is the covariance; which rows are known."""
-    rows = len(jacobian)
+    rows = jacobian.shape[0]
     null = estimate.null_space
     curvature = estimate.curvature
     if null is None or curvature is None:
-        fixed = ~np.any(jacobian != 0, axis=1)
+        fixed = ~np.any(_dense(jacobian) != 0, axis=1)
         return np.zeros((rows, 1)), fixed
     scale = curvature.scale
-    scaled = jacobian / scale
+    scaled = _dense(jacobian) / scale
     known = np.ones(rows, dtype=bool)
     information = curvature.information / np.outer(scale, scale)
     if null.shape[1]:

@@ -42,7 +42,10 @@ def _exact_constants() -> dict[float, float]:
     inverses = [1 / n for n in (*numbers, *roots)]
     found = [*numbers, *roots, *logs, *inverses]
     found += [-f for f in found] + [factor * f for f in logs for factor in (0.5, -0.5, 2.0)]
-    return {float(np.float32(f)): float(f) for f in found if float(np.float32(f)) != f}
+    single = {f: float(np.float32(f)) for f in found}
+    exact = {narrow: f for f, narrow in single.items() if narrow != f}
+    # Divisions by such a constant are folded to products with its inverse, in float64.
+    return exact | {1.0 / narrow: 1.0 / f for f, narrow in single.items() if narrow != f}
 
 
 _EXACT = _exact_constants()

@@ -515,6 +515,34 @@ class Problem:
         return np.concatenate(low), np.concatenate(high)
 
     @cached_property
+    def scale_coordinates(self) -> np.ndarray:
+        """Unconstrained coordinates of positive parameters, in the order of declaration."""
+        places = [
+            np.arange(b.free.start, b.free.stop)
+            for b in self.layout.blocks
+            if b.support.kind == "positive"
+        ]
+        return np.concatenate([*places, np.zeros(0, dtype=int)]).astype(int)
+
+    @cached_property
+    def real_coordinates(self) -> np.ndarray:
+        """Which unconstrained coordinates are natural values themselves."""
+        out = np.zeros(self.layout.size, dtype=bool)
+        for block in self.layout.blocks:
+            out[block.free] = block.support.kind in {"real", "unknown"}
+        return out
+
+    def given_coordinates(self, start: Mapping[str, Any] | None) -> set[int]:
+        """Unconstrained coordinates of elementwise parameters that a start sets."""
+        given = split_point("start", start, self._shapes(), self._labels())
+        out: set[int] = set()
+        for block in self.layout.blocks:
+            if block.name in given and block.support.elementwise:
+                chosen = given[block.name].mask[~block.fixed]
+                out |= {block.free.start + int(i) for i in np.flatnonzero(chosen)}
+        return out
+
+    @cached_property
     def notices(self) -> tuple[str, ...]:
         """What deserves to be said about the layout."""
         return tuple(

@@ -20,6 +20,8 @@ import numpy as np
 _FUSED_WORK = 200_000
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
+#: Below so many points a loop costs less than compiling a batch.
+_FEW_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Likelihood:
     ----------
     size, has_score, has_hessian
         As the optimiser asks.
+    batched : bool
+        `values` evaluates many points at once.
     compile_seconds : float
         Time of first calls, compilation included.
     """
@@ -84,6 +88,7 @@ class Likelihood:
         self.has_hessian = has_score and not differenced
         self.compile_seconds = 0.0
         self.route = route
+        self.batched = route == "jax"
         self.differenced = differenced
         self._call = call
         self._rows = max(rows, 1)
@@ -137,8 +142,17 @@ class Likelihood:
         return np.asarray(self._run("product", x, np.asarray(v, dtype=np.float64)))
 
     def values(self, X: np.ndarray) -> np.ndarray:
-        """Log-likelihoods at the rows of ``X`` (n, k)."""
-        return np.array([self.value(x) for x in np.atleast_2d(X)])
+        """Log-likelihoods at the rows of ``X`` (n, k); many rows in one compiled program."""
+        X = np.atleast_2d(np.asarray(X, dtype=np.float64))
+        if not self.batched or len(X) < _FEW_ROWS:
+            return np.array([self.value(x) for x in X])
+        size = int(max(16, min(2048, _BATCH_ENTRIES // (8 * self._rows))))
+        out = np.empty(len(X))
+        for at in range(0, len(X), size):
+            part = X[at : at + size]
+            filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
+            out[at : at + len(part)] = np.asarray(self._run("batch", filled))[: len(part)]
+        return out
 
     def _place(self, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:
         if self.route != "jax":
@@ -187,6 +201,15 @@ class Likelihood:
 
         options = {"xla_backend_optimization_level": 0} if self._quick else None
         return jax.jit(fused, compiler_options=options)
+
+    @cached_property
+    def _batch_program(self) -> Any:
+        import jax
+
+        def batch(rows: Any, held: Any, weights: Any, data: Any) -> Any:
+            return jax.vmap(lambda x: self._call(x, held, weights, data)[0])(rows)
+
+        return jax.jit(batch)
 
     @cached_property
     def _product_program(self) -> Any:

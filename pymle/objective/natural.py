@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+#: Coordinates beyond which a diagonal derivative is kept sparse.
+_SPARSE = 3000
+
 
 class ElementwiseMap:
     """Natural values where every entry has its own coordinate and constant bounds.
@@ -36,11 +39,17 @@ class ElementwiseMap:
         """Values (m,) at ``x`` (k,)."""
         return self._fill(self._parts(x)[0])
 
-    def value_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values (m,) and derivatives (m, k) at ``x`` (k,)."""
+    def value_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Values (m,) and derivatives (m, k) at ``x`` (k,); sparse for thousands of them."""
         value, first, _ = self._parts(x)
-        jacobian = np.zeros((len(self._held), len(x)))
-        jacobian[np.flatnonzero(self._free), np.arange(len(x))] = first
+        places = np.flatnonzero(self._free), np.arange(len(x))
+        shape = (len(self._held), len(x))
+        if len(x) > _SPARSE:
+            from scipy.sparse import csr_array
+
+            return self._fill(value), csr_array((first, places), shape=shape)
+        jacobian = np.zeros(shape)
+        jacobian[places] = first
         return self._fill(value), jacobian
 
     def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -4,9 +4,10 @@ from pymle.optimize.differences import differenced_hessian, directional_check
 from pymle.optimize.multistart import Exploration, explore
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, SolveRecord, Termination, TraceStep
-from pymle.optimize.search import Search, search
+from pymle.optimize.rounds import profile_scales
+from pymle.optimize.search import Search, search, value_noise
 from pymle.optimize.solve import maximise
-from pymle.optimize.starts import dispersed
+from pymle.optimize.starts import dispersed, spread_out
 
 __all__ = [
     "Exploration",
@@ -21,5 +22,8 @@ __all__ = [
     "dispersed",
     "explore",
     "maximise",
+    "profile_scales",
     "search",
+    "spread_out",
+    "value_noise",
 ]

@@ -12,7 +12,7 @@ from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
 from pymle.optimize.solve import maximise
 
-__all__ = ["Cluster", "Exploration", "explore", "gather"]
+__all__ = ["Cluster", "Exploration", "choose", "explore", "gather"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,12 @@ class Exploration:
     seconds: float
 
     @property
+    def top_clusters(self) -> tuple[Cluster, ...]:
+        """Distinct places with converged searches and the best log-likelihood."""
+        top = self.best.value
+        return tuple(c for c in self.clusters if c.converged and _same_value(c.value, top))
+
+    @property
     def best(self) -> Solution:
         """The converged solution with the highest log-likelihood, else the highest of all."""
         return self.solutions[0]
@@ -123,7 +129,7 @@ def explore(
     began = time.perf_counter()
     candidates = np.atleast_2d(np.asarray(candidates, dtype=np.float64))
     limit = len(candidates) if max_starts is None else max_starts
-    chosen = _choose(objective, candidates, limit)
+    chosen = choose(objective, candidates, limit)
     found: list[Solution] = [] if first is None else [first]
     ended = "All chosen starts were run."
     for number, start in enumerate(chosen):
@@ -228,8 +234,19 @@ def _spread(candidates: np.ndarray) -> np.ndarray:
     return np.where(spread > 0.0, spread, np.maximum(np.abs(candidates[0]), 1.0))
 
 
-def _choose(objective: Objective, candidates: np.ndarray, limit: int) -> np.ndarray:
-    """The most promising candidates, kept apart from each other."""
+def choose(objective: Objective, candidates: np.ndarray, limit: int) -> np.ndarray:
+    """Pick the most promising candidates, kept apart from each other.
+
+    Parameters
+    ----------
+    objective : Objective
+    candidates : ndarray, shape (n, k)
+    limit : int
+
+    Returns
+    -------
+    ndarray, shape (limit or fewer, k)
+    """
     if len(candidates) <= limit:
         return candidates
     with np.errstate(all="ignore"):

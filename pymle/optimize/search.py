@@ -10,18 +10,24 @@ import numpy as np
 from pymle.optimize.multistart import Exploration, explore, gather
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
+from pymle.optimize.rounds import rounds
 from pymle.optimize.solve import maximise
 
-__all__ = ["Search", "search"]
+__all__ = ["Search", "search", "value_noise"]
 
 #: Largest problem for which further starts are run without being asked for.
 _MOST_COORDINATES = 100
-#: Further starts, and seconds for them: after a first search that converged, and after one
-#: that did not.
+#: Further starts, and seconds for them, after a first search that converged.
 _CALM = (12, 1.0)
-_ALARMED = (30, 4.0)
+#: Seconds for rounds of starts, when the calm ones disagree.
+_ALARMED = 6.0
+#: Share of converged starts that has to agree for calm.
+_AGREE = 0.75
 #: Dispersed points at which the curvature is looked at.
 _LOOKS = 5
+#: Change of the log-likelihood under a relative change of 1e-12 of the point that its slope does
+#: not explain: above this its value is an artefact of rounding.
+_NOISE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -37,20 +43,26 @@ class Search:
     concave : bool
         The log-likelihood was concave at every dispersed point looked at, which is why no
         further starts ran.
+    artefacts : tuple of Solution
+        Ends of searches whose log-likelihood is rounding noise (numbers of very different size
+        cancel there): not counted as points of the likelihood.
     """
 
     solution: Solution
     exploration: Exploration | None
     concave: bool
+    artefacts: tuple[Solution, ...] = ()
 
 
 def search(
     objective: Objective,
     start: np.ndarray,
-    candidates: Callable[[], np.ndarray],
+    candidates: Callable[[int], np.ndarray],
     *,
+    scales: np.ndarray,
     n_starts: int | str = "auto",
     method: str = "auto",
+    seed: int = 0,
     callback: Callable[[TraceStep], object] | None = None,
 ) -> Search:
     """Maximise from a start, and from further ones where the first does not suffice.
@@ -60,12 +72,16 @@ def search(
     objective : Objective
     start : numpy.ndarray, shape (k,)
     candidates : callable
-        Gives dispersed points, shape (n, k); called only if they are needed.
+        Gives about so many dispersed points, shape (n, k); called only if they are needed.
+    scales : numpy.ndarray of int
+        Coordinates on a log scale.
     n_starts : int or "auto"
         Total number of starts. "auto" runs one where the log-likelihood is concave at all
-        dispersed points looked at, and otherwise a few more, within seconds.
+        dispersed points looked at, a dozen more otherwise, and rounds of starts for some
+        seconds where those disagree.
     method : str
         As in `maximise`.
+    seed : int
     callback : callable, optional
         Called with a `TraceStep` at every iteration.
 
@@ -79,13 +95,10 @@ def search(
         return Search(first, None, concave=False)
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
         return Search(first, None, concave=False)
-    points = candidates()
-    points = points[np.all(np.isfinite(points), axis=1)]
+    points = _finite(candidates(64 if automatic else int(n_starts)))
     if automatic and first.converged and _concave(objective, points[:_LOOKS]):
         return Search(first, None, concave=True)
-    count, seconds = _CALM if first.converged else _ALARMED
-    if not automatic:
-        count, seconds = int(n_starts) - 1, None
+    count, seconds = _CALM if automatic else (int(n_starts) - 1, None)
     exploration = explore(
         objective,
         _affordable(points, first, seconds),
@@ -95,9 +108,92 @@ def search(
         first=first,
         callback=callback,
     )
-    if exploration.higher_unconverged or not exploration.best.converged:
-        exploration = _go_on(objective, exploration, method, callback)
-    return Search(exploration.best, exploration, concave=False)
+    kept, artefacts = _without_artefacts(objective, exploration)
+    if automatic and not _agreed(kept) and getattr(objective, "batched", False):
+        kept = rounds(
+            objective,
+            _finite(candidates(1000)),
+            scales,
+            list(kept.solutions),
+            method=method,
+            max_seconds=_ALARMED,
+            seed=seed,
+            callback=callback,
+        )
+        kept, more = _without_artefacts(objective, kept)
+        artefacts += more
+    if kept.higher_unconverged or not kept.best.converged:
+        kept = _go_on(objective, kept, method, callback)
+        kept, more = _without_artefacts(objective, kept)
+        artefacts += more
+    return Search(kept.best, kept, concave=False, artefacts=artefacts)
+
+
+def value_noise(objective: Objective, solution: Solution) -> float:
+    """Change of the value under tiny changes of the point that its slope does not explain.
+
+    Parameters
+    ----------
+    objective : Objective
+    solution : Solution
+
+    Returns
+    -------
+    float
+        In log-likelihood; nan where it cannot be told.
+    """
+    x, score = solution.x, solution.score
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for _ in range(4):
+        step = 1e-12 * np.maximum(np.abs(x), 1.0) * rng.choice([-1.0, 1.0], size=x.size)
+        with np.errstate(all="ignore"):
+            value = objective.value(x + step)
+        expected = 0.0 if score is None else float(score @ step)
+        worst = max(worst, abs(value - solution.value - expected))
+    return worst
+
+
+def _finite(points: np.ndarray) -> np.ndarray:
+    return points[np.all(np.isfinite(points), axis=1)]
+
+
+def _agreed(exploration: Exploration) -> bool:
+    """Whether nearly all searches that converged reached the best value, and none went above."""
+    converged = [s for s in exploration.solutions if s.converged]
+    if exploration.higher_unconverged or len(converged) < 2:
+        return False
+    reached = exploration.best_share * exploration.starts_run
+    return reached >= _AGREE * len(converged)
+
+
+def _without_artefacts(
+    objective: Objective, exploration: Exploration
+) -> tuple[Exploration, tuple[Solution, ...]]:
+    """Leave out ends whose value is noise, as far as they compete for the best."""
+    artefacts: list[Solution] = []
+    rest = list(exploration.solutions)
+    while len(rest) > 1:
+        finite = [s for s in rest if np.isfinite(s.value)]
+        if not finite:
+            break
+        highest = max(finite, key=lambda s: s.value)
+        noise = value_noise(objective, highest)
+        allowed = max(_NOISE, 1e-9 * abs(highest.value))
+        if noise <= allowed:
+            break
+        artefacts.append(highest)
+        rest = [s for s in rest if s is not highest]
+    if not artefacts:
+        return exploration, ()
+    again = gather(
+        rest,
+        spread=np.maximum(np.abs(rest[0].x), 1.0),
+        starts_left=exploration.starts_left,
+        termination=exploration.termination,
+        seconds=exploration.seconds,
+    )
+    return again, tuple(artefacts)
 
 
 def _concave(objective: Objective, points: np.ndarray) -> bool:

@@ -110,14 +110,18 @@ def follow_tail(
         if hessian is None:
             break
         following = QuadraticModel(score, hessian, None, run.hessian_error)
-        before = len(tail.step_ratios)
+        # Rounding far out can make the curvature indefinite, and the history then starts anew:
+        # what was observed until there counts.
+        observed = tail.step_ratios, tail.decrement_ratios, tail.cosines
+        before, last = len(tail.step_ratios), tail.steps[-1]
         tail.note(x, following)
         if len(tail.step_ratios) != before + 1:
             break
+        last = tail.steps[-1]
         points += 1
     if points < 3:
         return None
-    return judge_tail(run, tail.step_ratios, tail.decrement_ratios, tail.cosines, tail.steps[-1], x)
+    return judge_tail(run, *observed, last, x)
 
 
 def judge_tail(

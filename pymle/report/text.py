@@ -48,7 +48,10 @@ def fit_html(fit: Any) -> str:
         f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
         for name, value in _facts(fit)
     )
-    table = _shown_table(fit).to_html(float_format=_number, na_rep="")
+    if fit.estimate.curvature_is_cheap:
+        table = _shown_table(fit).to_html(float_format=_number, na_rep="")
+    else:
+        table = f"<pre>{html.escape(chr(10).join(_first_values(fit)))}</pre>"
     notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in _notes(fit))
     return (
         f"<div><strong>{html.escape(_title(fit))}</strong>"
@@ -87,6 +90,8 @@ def _shown_table(fit: Any) -> pd.DataFrame:
 
 
 def _table_lines(fit: Any) -> list[str]:
+    if not fit.estimate.curvature_is_cheap:
+        return _first_values(fit)
     table = _shown_table(fit)
     hidden = len(table) - _MOST_ROWS
     text = table.head(_MOST_ROWS).to_string(float_format=_number, na_rep="")
@@ -94,6 +99,17 @@ def _table_lines(fit: Any) -> list[str]:
     if hidden > 0:
         lines.append(f"... {hidden} more rows: fit.summary()")
     return lines
+
+
+def _first_values(fit: Any) -> list[str]:
+    """Estimates alone: standard errors of thousands of parameters take a while."""
+    layout = fit.estimate.layout
+    pairs = zip(layout.labels[:_MOST_ROWS], fit.estimate.natural, strict=False)
+    lines = [f"{label}  {_number(value)}" for label, value in pairs]
+    more = len(layout.labels) - len(lines)
+    if more:
+        lines.append(f"... {more} more")
+    return [*lines, "standard errors need the dense information: fit.summary() computes it"]
 
 
 def _notes(fit: Any) -> list[str]:

@@ -1,6 +1,7 @@
 """Verdicts: what a fit turned out to be, with the evidence."""
 
-from pymle.verdict.assess import Curvature, assess, curvature_of, derivative_check
+from pymle.verdict.assess import assess, derivative_check
+from pymle.verdict.curvature import Curvature, curvature_of
 from pymle.verdict.records import Status, Verdict
 
 __all__ = ["Curvature", "Status", "Verdict", "assess", "curvature_of", "derivative_check"]

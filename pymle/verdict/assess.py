@@ -3,85 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pymle.optimize import Exploration, Solution, Termination
+from pymle.verdict.curvature import Curvature, curvature_of
 from pymle.verdict.records import Status, Verdict
 
 #: Expected gain in log-likelihood above which a point is not converged.
 _GAIN = 1e-10
-#: Eigenvalues of the scaled information below this many roundings per coordinate are zero.
-_ROUNDINGS = 64.0
 #: Expected gain of the other coordinates below which a maximum at an edge is one.
 _SETTLED = 1e-6
+#: Steps of the derivative check, in standard errors.
+_STEPS = (0.05, 0.005, 0.0005)
 #: Disagreement of value, score and curvature that no rounding explains.
 _DISAGREE = 2e-2
-
-
-@dataclass(frozen=True)
-class Curvature:
-    """The information at a point, on the scale on which its diagonal is one.
-
-    Attributes
-    ----------
-    information : numpy.ndarray, shape (k, k)
-        Minus the Hessian on the unconstrained scale.
-    scale : numpy.ndarray, shape (k,)
-        Square roots of the absolute diagonal (one where it is zero).
-    values : numpy.ndarray, shape (k,)
-        Eigenvalues of the scaled information, ascending; empty where it is not finite.
-    vectors : numpy.ndarray, shape (k, k)
-        Their vectors, in columns.
-    tolerance : float
-        Size below which an eigenvalue is zero to rounding.
-    """
-
-    information: np.ndarray
-    scale: np.ndarray
-    values: np.ndarray
-    vectors: np.ndarray
-    tolerance: float
-
-    @property
-    def null(self) -> np.ndarray:
-        """Which eigenvalues are zero to rounding."""
-        return np.abs(self.values) <= self.tolerance
-
-    @property
-    def positive(self) -> bool:
-        """Whether every eigenvalue is positive beyond rounding."""
-        return bool(self.values.size and self.values[0] > self.tolerance)
-
-    def direction(self, column: int) -> np.ndarray:
-        """An eigenvector on the unconstrained scale, its largest entry one in size."""
-        vector = self.vectors[:, column] / self.scale
-        return vector / np.max(np.abs(vector))
-
-
-def curvature_of(information: np.ndarray, error: float = 0.0) -> Curvature:
-    """Eigenvalues of an information matrix, scaled to a unit diagonal.
-
-    Parameters
-    ----------
-    information : numpy.ndarray, shape (k, k)
-    error : float
-        Relative error of its entries beyond rounding (differenced Hessians).
-
-    Returns
-    -------
-    Curvature
-    """
-    k = len(information)
-    diagonal = np.abs(np.diagonal(information))
-    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    tolerance = max(_ROUNDINGS * k * np.finfo(float).eps, 2.0 * k * error)
-    if not np.all(np.isfinite(information)):
-        return Curvature(information, scale, np.zeros(0), np.zeros((k, 0)), tolerance)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    return Curvature(information, scale, values, vectors, tolerance)
 
 
 def assess(
@@ -94,6 +31,7 @@ def assess(
     exploration: Exploration | None,
     concave: bool,
     check: float | None,
+    equivalent: bool | None = None,
 ) -> Verdict:
     """Say what a solution is.
 
@@ -101,7 +39,8 @@ def assess(
     ----------
     solution : Solution
     curvature : Curvature or None
-        None where no score exists.
+        None where no score exists, or where the problem is so large that the optimiser's own
+        look at the curvature (`Solution.converged`) has to do.
     labels : sequence of str
         One per unconstrained coordinate.
     lower_edge, upper_edge : numpy.ndarray of bool, shape (k,)
@@ -112,6 +51,9 @@ def assess(
         The log-likelihood was seen concave at dispersed points.
     check : float or None
         Largest relative disagreement of value, score and curvature near the point.
+    equivalent : bool or None
+        Several maxima of the same height were found, and give every observation the same
+        density (True) or not (False); None if there is one.
 
     Returns
     -------
@@ -125,26 +67,27 @@ def assess(
         "starts": _starts(exploration, concave),
         "derivative_check": check,
     }
-    if curvature is not None and curvature.values.size:
-        evidence["eigenvalue_min"] = float(curvature.values[0])
-        evidence["eigenvalue_max"] = float(curvature.values[-1])
-    if solution.termination is Termination.CONVERGED_DERIVATIVE_FREE or curvature is None:
+    if curvature is not None and curvature.finite:
+        evidence["eigenvalue_min"], evidence["eigenvalue_max"] = curvature.extremes
+    if solution.score is None:
         return Verdict(Status.DERIVATIVE_FREE, evidence, _ADVICE["derivative-free"])
+    if curvature is None:
+        return _large(solution, evidence, exploration)
     if check is not None and not check < _DISAGREE and solution.converged:
         return Verdict(Status.INCONSISTENT, evidence, _ADVICE["inconsistent"])
 
     away = _runaway(solution)
     if away is not None:
         return _at_infinity(away, solution, curvature, evidence, labels, lower_edge, upper_edge)
-    if not curvature.values.size:
+    if not curvature.finite:
         return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
-    if solution.termination is Termination.SADDLE or curvature.values[0] < -curvature.tolerance:
-        weights = _weights(labels, curvature.direction(0))
+    if solution.termination is Termination.SADDLE or curvature.indefinite:
+        weights = _weights(labels, curvature.lowest_direction)
         if not solution.converged and solution.termination is not Termination.SADDLE:
             return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not converged"], weights)
         return Verdict(Status.SADDLE, evidence, _ADVICE["saddle"], weights)
     if not curvature.positive:
-        weights = _weights(labels, curvature.direction(0))
+        weights = _weights(labels, curvature.lowest_direction)
         return Verdict(Status.FLAT, evidence, _ADVICE["flat"], weights)
     if not solution.converged or not record.expected_gain < _GAIN:
         rounding = solution.termination is Termination.CONVERGED_TO_ROUNDING
@@ -155,7 +98,11 @@ def assess(
         evidence["higher_value"] = top
         advice = _ADVICE["higher"].format(top - solution.value)
         return Verdict(Status.HIGHER_ELSEWHERE, evidence, advice)
-    return Verdict(Status.MAXIMUM, evidence, _remark(exploration, solution))
+    if equivalent is False:
+        count = 0 if exploration is None else len(exploration.top_clusters)
+        advice = _ADVICE["several"].format(count)
+        return Verdict(Status.SEVERAL, evidence, advice)
+    return Verdict(Status.MAXIMUM, evidence, _remark(exploration))
 
 
 def derivative_check(
@@ -181,17 +128,30 @@ def derivative_check(
 
     Notes
     -----
-    Along a direction of unit length in the metric of the information, at 0.05 and 0.1
-    standard errors: the log-likelihood's change against Simpson's integral of the score,
-    and the score's change against the curvature. Two evaluations.
+    Along a direction of unit length in the metric of the information: the
+    log-likelihood's change against Simpson's integral of the score, and the score's change
+    against the curvature, over steps of 0.05 standard errors and less. A smooth function
+    agrees over one of them; two evaluations each.
     """
     if not curvature.positive or solution.score is None:
         return None
-    rng = np.random.default_rng(seed)
-    z = rng.standard_normal(len(curvature.values))
-    direction = curvature.vectors @ (z / np.sqrt(curvature.values)) / curvature.scale
+    direction = curvature.typical_step(np.random.default_rng(seed))
     direction /= np.sqrt(direction @ curvature.information @ direction)
-    t = 0.05
+    return min(
+        (_disagreement(value_and_score, solution, direction, t) for t in _STEPS),
+        key=lambda d: d if d is not None else np.inf,
+        default=None,
+    )
+
+
+def _disagreement(
+    value_and_score: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    solution: Solution,
+    direction: np.ndarray,
+    t: float,
+) -> float | None:
+    """Disagreement over steps of ``t`` and ``2 t`` standard errors."""
+    assert solution.score is not None
     f0, g0 = solution.value, float(solution.score @ direction)
     f1, s1 = value_and_score(solution.x + t * direction)
     f2, s2 = value_and_score(solution.x + 2 * t * direction)
@@ -200,11 +160,28 @@ def derivative_check(
         return None
     slope = (4 * g1 - g2 - 3 * g0) / (2 * t)
     by_score = abs(slope + 1.0)
-    change = f2 - f0
-    if abs(f0) * 1e-15 * 100 > 1e-3 * t**2:
+    if abs(f0) * 1e-13 > 1e-3 * t**2:
         return by_score
-    by_value = abs(change - (2 * t / 6) * (g0 + 4 * g1 + g2)) / (2 * t**2)
+    by_value = abs(f2 - f0 - (2 * t / 6) * (g0 + 4 * g1 + g2)) / (2 * t**2)
     return max(by_score, by_value)
+
+
+def _large(
+    solution: Solution, evidence: dict[str, Any], exploration: Exploration | None
+) -> Verdict:
+    """Verdict on a problem too large for a dense look at its curvature."""
+    evidence["curvature"] = "negative in all directions of a Lanczos run; not factorised"
+    if solution.converged:
+        return Verdict(Status.MAXIMUM, evidence, _remark(exploration))
+    named = {
+        Termination.RUNAWAY: (Status.NO_MAXIMUM, "no maximum"),
+        Termination.UNBOUNDED: (Status.NO_MAXIMUM, "no maximum"),
+        Termination.SADDLE: (Status.SADDLE, "saddle"),
+        Termination.FLAT: (Status.FLAT, "flat"),
+        Termination.DEGENERATE: (Status.FLAT, "flat"),
+    }
+    status, advice = named.get(solution.termination, (Status.NOT_CONVERGED, "not converged"))
+    return Verdict(status, evidence, _ADVICE[advice])
 
 
 def _runaway(solution: Solution) -> np.ndarray | None:
@@ -243,19 +220,15 @@ def _settled(solution: Solution, curvature: Curvature, rest: np.ndarray) -> bool
     """Whether the other coordinates are at a strict maximum of their own."""
     if not rest.any():
         return True
-    if solution.score is None or not curvature.values.size:
+    if solution.score is None or not curvature.finite:
         return False
-    score = solution.score[rest]
     inner = curvature_of(curvature.information[np.ix_(rest, rest)])
-    if not inner.positive:
-        return False
-    slope = inner.vectors.T @ (score / inner.scale)
-    return bool(0.5 * np.sum(slope**2 / inner.values) < _SETTLED)
+    return inner.positive and inner.expected_gain(solution.score[rest]) < _SETTLED
 
 
 def _weights(labels: Sequence[str], direction: np.ndarray, least: float = 1e-3) -> dict[str, float]:
     order = np.argsort(-np.abs(direction), kind="stable")
-    return {labels[i]: float(direction[i]) for i in order if abs(direction[i]) >= least}
+    return {labels[int(i)]: float(direction[i]) for i in order if abs(direction[i]) >= least}
 
 
 def _starts(exploration: Exploration | None, concave: bool) -> str:
@@ -267,21 +240,21 @@ def _starts(exploration: Exploration | None, concave: bool) -> str:
     return f"{reached} of {exploration.starts_run} starts reached the highest log-likelihood"
 
 
-def _remark(exploration: Exploration | None, solution: Solution) -> str:
-    if exploration is None:
+def _remark(exploration: Exploration | None) -> str:
+    count = 0 if exploration is None else len(exploration.top_clusters)
+    if count < 2:
         return ""
-    same = [
-        c for c in exploration.clusters if abs(c.value - solution.value) <= 1e-6 and c.converged
-    ]
-    if len(same) > 1:
-        return (
-            f"At least {len(same)} equivalent maxima with the same log-likelihood were found "
-            "(permuted or mirrored components): the estimates are one of them."
-        )
-    return ""
+    return (
+        f"At least {count} equivalent maxima were found (permuted or mirrored parameters that "
+        "describe the same distribution): the estimates are one of them."
+    )
 
 
 _ADVICE = {
+    "several": (
+        "At least {} different maxima have this log-likelihood; limits around one of them leave "
+        "the others out. Look at the profile, or choose by `start=` what makes sense."
+    ),
     "derivative-free": (
         "Give the operation a gradient (`grad` or `pullback` of the Op) to get standard errors."
     ),

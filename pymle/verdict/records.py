@@ -17,6 +17,7 @@ class Status(StrEnum):
     FLAT = "flat direction"
     SADDLE = "saddle"
     NOT_CONVERGED = "not converged"
+    SEVERAL = "several maxima"
     HIGHER_ELSEWHERE = "higher elsewhere"
     DERIVATIVE_FREE = "derivative-free"
     INCONSISTENT = "inconsistent derivatives"
@@ -46,6 +47,10 @@ _SENTENCES = {
         "maximum."
     ),
     Status.NOT_CONVERGED: "The search stopped before it reached a maximum.",
+    Status.SEVERAL: (
+        "A strict local maximum, but different maxima with the same log-likelihood were found: "
+        "the data do not choose between them."
+    ),
     Status.HIGHER_ELSEWHERE: (
         "A search from another start reached a higher log-likelihood without converging: the "
         "local maximum reported is not the highest point."

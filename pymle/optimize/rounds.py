@@ -1,0 +1,138 @@
+"""Starts for likelihoods with many hills: prior draws, scales set by the data, partial redraws."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from pymle.optimize.multistart import Exploration, choose, gather
+from pymle.optimize.objective import Objective
+from pymle.optimize.records import Solution, Termination, TraceStep
+from pymle.optimize.solve import maximise
+
+__all__ = ["profile_scales", "rounds"]
+
+#: Shifts of a log-scale coordinate that are tried: factors from 1e-6 to 1e6.
+_SHIFTS = np.linspace(-14.0, 14.0, 29)
+_STARTS_A_ROUND = 6
+_MOST_ROUNDS = 12
+#: Rounds without a gain after which the search ends.
+_STANDSTILL = 4
+#: Gain in log-likelihood that counts as one.
+_GAIN = 1e-6
+
+
+def profile_scales(objective: Objective, points: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Move scale coordinates of many points to where the data want them.
+
+    Parameters
+    ----------
+    objective : Objective
+    points : ndarray, shape (n, k)
+    scales : ndarray of int
+        Coordinates on a log scale (those of positive parameters), in the order of declaration;
+        taken last first, because the scale of the noise is usually declared last.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        Each coordinate in turn at the best of 29 shifts between -14 and 14.
+    """
+    points = np.array(points, dtype=np.float64)
+    rows = np.arange(len(points))
+    for coordinate in reversed(list(scales)):
+        trials = np.repeat(points[None], len(_SHIFTS), axis=0)
+        trials[:, :, coordinate] += _SHIFTS[:, None]
+        with np.errstate(all="ignore"):
+            values = objective.values(trials.reshape(-1, points.shape[1]))
+        values = np.where(np.isfinite(values), values, -np.inf).reshape(len(_SHIFTS), -1)
+        best = np.argmax(values, axis=0)
+        usable = np.isfinite(values[best, rows])
+        points[usable, coordinate] += _SHIFTS[best[usable]]
+    return points
+
+
+def rounds(
+    objective: Objective,
+    draws: np.ndarray,
+    scales: np.ndarray,
+    found: list[Solution],
+    *,
+    method: str = "auto",
+    max_seconds: float = 6.0,
+    seed: int = 0,
+    callback: Callable[[TraceStep], object] | None = None,
+) -> Exploration:
+    """Search in rounds until several in a row bring no gain, or time is up.
+
+    Parameters
+    ----------
+    objective : Objective
+        With a fast `values`.
+    draws : ndarray, shape (n, k)
+        Points drawn from the priors.
+    scales : ndarray of int
+        Coordinates on a log scale.
+    found : list of Solution
+        What is at hand already.
+    method, callback
+        As in `maximise`.
+    max_seconds : float
+    seed : int
+
+    Returns
+    -------
+    Exploration
+        Over all solutions, those at hand included.
+
+    Notes
+    -----
+    The first round starts from draws; later ones from the best point with a random share of its
+    coordinates replaced by those of a draw. In every round scale coordinates are set by the
+    data, and the starts are the most promising points that lie apart from each other.
+    """
+    began = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    found = list(found)
+    still = number = 0
+    ended = "Several rounds in a row brought no gain."
+    while still < _STANDSTILL and number < _MOST_ROUNDS:
+        best = max(found, key=lambda s: (s.converged, s.value))
+        points = draws
+        if number:
+            share = rng.choice([0.15, 0.3, 0.6], size=(len(draws), 1))
+            mask = rng.random(draws.shape) < share
+            points = np.where(mask, draws[rng.permutation(len(draws))], best.x)
+        points = profile_scales(objective, points, scales)
+        number += 1
+        before = best.value if best.converged else -np.inf
+        for start in choose(objective, points, _STARTS_A_ROUND):
+            left = max_seconds - (time.perf_counter() - began)
+            if left <= 0:
+                break
+            solution = maximise(
+                objective,
+                start,
+                method=method,
+                max_iterations=200,
+                max_seconds=left,
+                callback=callback,
+            )
+            found.append(solution)
+            if solution.termination is Termination.INTERRUPTED:
+                left = 0.0
+                break
+        if max_seconds - (time.perf_counter() - began) <= 0 or left <= 0:
+            ended = f"Stopped after {max_seconds} seconds or by the user."
+            break
+        now = max((s.value for s in found if s.converged), default=-np.inf)
+        still = 0 if now > before + _GAIN else still + 1
+    spread = np.std(draws, axis=0)
+    return gather(
+        found,
+        spread=np.where(spread > 0, spread, 1.0),
+        termination=ended,
+        seconds=time.perf_counter() - began,
+    )
