@@ -144,7 +144,7 @@ def test_potential_alone_is_the_likelihood():
     np.testing.assert_allclose(fit.loglik, stats.norm(y.mean(), y.std()).logpdf(y).sum())
     assert np.isnan(fit.nobs)
     assert np.isfinite(fit.aic)
-    with pytest.raises(pymle.AnalysisError, match="number of observations.*Potential"):
+    with pytest.raises(pymle.AnalysisError, match=r"number of observations.*Potential"):
         _ = fit.bic
 
 

@@ -127,7 +127,7 @@ def test_joint_mode_with_random_effects_kept_as_parameters():
 def test_what_belongs_to_likelihood_refuses_a_map_fit():
     fit = pymle.find_MAP(normal_normal())
     for name in ("aic", "aicc", "bic"):
-        with pytest.raises(pymle.AnalysisError, match="maximum likelihood.*find_MLE"):
+        with pytest.raises(pymle.AnalysisError, match=r"maximum likelihood.*find_MLE"):
             getattr(fit, name)
     assert "z" not in fit.summary().columns
     assert "p" not in fit.summary().columns

@@ -167,5 +167,5 @@ def test_unknown_entry_of_the_table():
 def test_no_model_at_all():
     with pytest.raises(pymle.ModelError, match="No model"):
         pymle.roles()
-    with pytest.raises(pymle.ModelError, match="must be a pymc.Model, seen dict"):
+    with pytest.raises(pymle.ModelError, match=r"must be a pymc\.Model, seen dict"):
         pymle.roles({})
