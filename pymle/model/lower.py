@@ -21,6 +21,8 @@ from pymc.pytensorf import rewrite_pregrad
 from pytensor.compile.mode import Mode
 from pytensor.gradient import NullTypeGradError
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.traversal import ancestors
 
 from pymle.model import compat
 from pymle.model.density import DataInput, data_inputs, freeze_shared
@@ -101,6 +103,10 @@ def lower_objective(
     """
     started = time.perf_counter()
     with double_precision():
+        if any(compat.is_xtensor(v) for v in ancestors([total])):
+            # Operations on named dimensions have no gradient of their own. (Without their
+            # module imported, the mere query would occupy the name of this rewrite.)
+            [total] = rewrite_graph([total], include=("lower_xtensor",))
         [total] = rewrite_pregrad([total])
         score, reason = _score(total, x)
         outputs = [total, *([] if score is None else [score]), *extra]
