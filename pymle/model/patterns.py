@@ -15,6 +15,7 @@ import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import I0e, SplineWrapper
 from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
+from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
 
@@ -94,6 +95,10 @@ def _complement(x: Variable) -> Variable | None:
             return special("log_beta_q")(*x.owner.inputs)
         case "log_beta_q":
             return special("log_beta_p")(*x.owner.inputs)
+    if x.owner is not None and isinstance(x.owner.op, Alloc | DimShuffle):
+        # Spread over observations: the first input is what is spread.
+        base = _complement(x.owner.inputs[0])
+        return None if base is None else x.owner.op(base, *x.owner.inputs[1:])
     if (inner := _args(x, psm.Log1mexp)) is not None:
         return inner[0]
     if (inner := _args(x, ps.Log)) is not None and (y := _args(inner[0], ps.TrueDiv)) is not None:

@@ -387,7 +387,7 @@ CASES = (
     case(
         "Uniform",
         lambda lower, width: pm.Uniform("y", lower, lower + width, observed=UNIT),
-        lambda lower, width: np.full(len(UNIT), -np.log(width)),
+        lambda width, **_: np.full(len(UNIT), -np.log(width)),
         {"lower": -0.5, "width": 2.0},
         {"lower": -1e4, "width": 1e6},
         positive="width",

@@ -198,10 +198,16 @@ CASES = (
         {"a": 20.0, "b": -20.0},
     ),
     case(
-        "DiscreteUniform",
-        lambda shift: pm.DiscreteUniform("y", -3, 30, observed=COUNTS) + shift,
-        lambda shift: np.full(len(COUNTS), -np.log(34.0)),
-        {"shift": 0.0},
+        "DiscreteUniform in a Mixture",
+        lambda z: pm.Mixture(
+            "y",
+            w=pm.math.stack([pm.math.sigmoid(z), pm.math.sigmoid(-z)]),
+            comp_dists=[pm.DiscreteUniform.dist(-3, 30), pm.DiscreteUniform.dist(0, 60)],
+            observed=COUNTS,
+        ),
+        lambda z: np.full(len(COUNTS), np.log(sc.expit(z) / 34 + sc.expit(-z) / 61)),
+        {"z": 0.4},
+        {"z": 20.0},
     ),
     case(
         "DiscreteWeibull",

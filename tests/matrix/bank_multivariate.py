@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import mpmath as mp
 import numpy as np
 import pymc as pm
@@ -75,7 +77,7 @@ def ordered_multinomial(eta, c1, gap):
     with mp.workdps(60):
         cuts = [-mp.inf, mp.mpf(c1), mp.mpf(c1) + mp.mpf(gap), mp.inf]
         cdf = [logistic_cdf(c - mp.mpf(eta)) for c in cuts]
-        logp = np.array([float(mp.log(b - a)) for a, b in zip(cdf[:-1], cdf[1:], strict=True)])
+        logp = np.array([float(mp.log(b - a)) for a, b in pairwise(cdf)])
     return sc.gammaln(TABLE.sum(1) + 1) - sc.gammaln(TABLE + 1).sum(1) + TABLE @ logp
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,7 @@ class Case:
     ``build(**parameters)`` declares it in a model context; ``reference(**parameters)`` is its
     log-likelihood by SciPy, mpmath or NumPy. Parameters named in ``positive`` have a HalfFlat
     prior, the others a Flat one. ``points`` holds one point in the bulk and the others in the
-    tail. ``wide`` is the number of parameters' digits the differences may use: the radius,
-    relative to max(1, |value|), of the largest step.
+    tail. ``radius`` is the largest step of the differences, relative to the parameter.
     """
 
     name: str
@@ -31,7 +31,10 @@ class Case:
     radius: float = 0.02
 
     def model(self) -> pm.Model:
-        with pm.Model() as model:
+        with warnings.catch_warnings(), pm.Model() as model:
+            # PyMC calls functions of PyTensor that are deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
             free = {}
             for name, value in self.points[0].items():
                 prior = pm.HalfFlat if name in self.positive else pm.Flat
