@@ -50,8 +50,16 @@ def test_posterior_stands_beside_the_fit(found):
     table = found["table"]
     assert list(table.index) == ["ceiling", "offset", "rate", "sigma", "halfway"]
     likelihood, posterior = table["maximum likelihood"], table["posterior"]
-    # Within a posterior standard deviation of the estimates, and wider: nine observations.
-    assert np.all(np.abs(posterior["mean"] - likelihood["estimate"]) < posterior["sd"])
+    draws = found["trace"].posterior["sigma"].values
+    row = posterior.loc["sigma"]
+    np.testing.assert_allclose(row["mean"], draws.mean(), rtol=1e-12)
+    np.testing.assert_allclose(
+        row[["2.5%", "97.5%"]].astype(float), np.quantile(draws, [0.025, 0.975]), rtol=1e-12
+    )
+
+    assert np.all(posterior["2.5%"] < likelihood["estimate"])
+    assert np.all(likelihood["estimate"] < posterior["97.5%"])
+    # Nine observations: the posterior averages over a sigma whose estimate has divisor n.
     assert np.all(posterior["sd"] > likelihood["se"])
-    assert np.all(posterior["2.5%"] < posterior["97.5%"])
+    assert row["mean"] > likelihood.loc["sigma", "estimate"]
     assert found["picture"].stat().st_size > 10_000
