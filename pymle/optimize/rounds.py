@@ -17,9 +17,9 @@ __all__ = ["profile_scales", "rounds"]
 #: Shifts of a log-scale coordinate that are tried: factors from 1e-6 to 1e6.
 _SHIFTS = np.linspace(-14.0, 14.0, 29)
 _STARTS_A_ROUND = 6
-_MOST_ROUNDS = 12
+_MOST_ROUNDS = 20
 #: Rounds without a gain after which the search ends.
-_STANDSTILL = 4
+_STANDSTILL = 6
 #: Gain in log-likelihood that counts as one.
 _GAIN = 1e-6
 
@@ -61,7 +61,7 @@ def rounds(
     found: list[Solution],
     *,
     method: str = "auto",
-    max_seconds: float = 6.0,
+    max_seconds: float = 30.0,
     seed: int = 0,
     callback: Callable[[TraceStep], object] | None = None,
 ) -> Exploration:

@@ -19,8 +19,8 @@ __all__ = ["Search", "search", "value_noise"]
 _MOST_COORDINATES = 100
 #: Further starts, and seconds for them, after a first search that converged.
 _CALM = (12, 1.0)
-#: Seconds for rounds of starts, when the calm ones disagree.
-_ALARMED = 6.0
+#: Most seconds for rounds of starts, when the calm ones disagree.
+_ALARMED = 30.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
 #: Dispersed points at which the curvature is looked at.
@@ -96,7 +96,8 @@ def search(
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
         return Search(first, None, concave=False)
     points = _finite(candidates(64 if automatic else int(n_starts)))
-    if automatic and first.converged and _concave(objective, points[:_LOOKS]):
+    settled = first.converged or first.termination is Termination.RUNAWAY
+    if automatic and settled and _concave(objective, points[:_LOOKS]):
         return Search(first, None, concave=True)
     count, seconds = _CALM if automatic else (int(n_starts) - 1, None)
     exploration = explore(
@@ -164,7 +165,7 @@ def _agreed(exploration: Exploration) -> bool:
     if exploration.higher_unconverged or len(converged) < 2:
         return False
     reached = exploration.best_share * exploration.starts_run
-    return reached >= _AGREE * len(converged)
+    return reached >= max(_AGREE * len(converged), 0.5 * exploration.starts_run)
 
 
 def _without_artefacts(

@@ -128,14 +128,15 @@ def derivative_check(
 
     Notes
     -----
-    Along a direction of unit length in the metric of the information: the
-    log-likelihood's change against Simpson's integral of the score, and the score's change
-    against the curvature, over steps of 0.05 standard errors and less. A smooth function
+    Along a direction that moves every coordinate by the same share of its conditional
+    standard error: the log-likelihood's change against Simpson's integral of the score, and
+    the score's change against the curvature, over steps of 0.05 and less. A smooth function
     agrees over one of them; two evaluations each.
     """
     if not curvature.positive or solution.score is None:
         return None
-    direction = curvature.typical_step(np.random.default_rng(seed))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=len(curvature.scale))
+    direction = signs / curvature.scale
     direction /= np.sqrt(direction @ curvature.information @ direction)
     return min(
         (_disagreement(value_and_score, solution, direction, t) for t in _STEPS),

@@ -89,11 +89,6 @@ class Curvature:
         vector = self.eigen[1][:, 0] / self.scale
         return vector / np.max(np.abs(vector))
 
-    def typical_step(self, rng: np.random.Generator) -> np.ndarray:
-        """A draw from the normal with this information as precision (positive definite)."""
-        factor = np.linalg.cholesky(self.scaled)
-        return np.linalg.solve(factor.T, rng.standard_normal(len(self.scale))) / self.scale
-
     def expected_gain(self, score: np.ndarray) -> float:
         """Half the squared Newton decrement of a score (positive definite only)."""
         half = np.linalg.solve(np.linalg.cholesky(self.scaled), score / self.scale)
