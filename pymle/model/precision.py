@@ -42,10 +42,15 @@ def _exact_constants() -> dict[float, float]:
     inverses = [1 / n for n in (*numbers, *roots)]
     found = [*numbers, *roots, *logs, *inverses]
     found += [-f for f in found] + [factor * f for f in logs for factor in (0.5, -0.5, 2.0)]
-    single = {f: float(np.float32(f)) for f in found}
-    exact = {narrow: f for f, narrow in single.items() if narrow != f}
-    # Divisions by such a constant are folded to products with its inverse, in float64.
-    return exact | {1.0 / narrow: 1.0 / f for f, narrow in single.items() if narrow != f}
+    exact: dict[float, float] = {}
+    for f in found:
+        narrow = float(np.float32(f))
+        if narrow != f:
+            # The first spelling of a number is its own: 1 / sqrt(0.5) rounds off sqrt(2).
+            exact.setdefault(narrow, f)
+            # Divisions by such a constant are folded to products with its inverse, in float64.
+            exact.setdefault(1.0 / narrow, 1.0 / f)
+    return exact
 
 
 _EXACT = _exact_constants()

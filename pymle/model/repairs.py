@@ -166,22 +166,24 @@ def _hoist_checks(outputs: list[Variable]) -> list[Variable]:
 def _inner_graph(node: Apply) -> list[Variable] | None:
     """Repair the inner graph of a loop; open a composite Op that needs a repair inside."""
     op = node.op
-    rules = (_check_to_switch, _inner_graph, *RULES)
-    if isinstance(op, Scan):
-        inner = list(op.fgraph.outputs)
-        new, _ = _rebuild(inner, rules)
-        if not _changed(new, inner):
-            return None
-        loop = copy.copy(op)
-        loop.fgraph = FunctionGraph(list(op.fgraph.inputs), new, clone=True)
-        return loop(*node.inputs, return_list=True)
+    if not isinstance(op, Scan | OpFromGraph):
+        return None
+    # PyTensor 3 holds inner graphs frozen.
+    graph = op.fgraph.unfreeze() if hasattr(op.fgraph, "unfreeze") else op.fgraph
+    inputs, inner = list(graph.inputs), list(graph.outputs)
+    new, _ = _rebuild(inner, (_check_to_switch, _inner_graph, *RULES))
+    if not _changed(new, inner):
+        return None
     if isinstance(op, OpFromGraph):
-        inner = list(op.fgraph.outputs)
-        new, _ = _rebuild(inner, rules)
-        if not _changed(new, inner):
-            return None
-        return clone_replace(new, dict(zip(op.fgraph.inputs, node.inputs, strict=True)))
-    return None
+        return clone_replace(new, dict(zip(inputs, node.inputs, strict=True)))
+    repaired = FunctionGraph(inputs, new, clone=True)
+    if hasattr(op, "clone_with_inner_graph"):
+        loop = op.clone_with_inner_graph(repaired)
+    else:
+        loop = copy.copy(op)
+        loop.fgraph = repaired
+        loop._fn = None
+    return loop(*node.inputs, return_list=True)
 
 
 # Scalar Ops that JAX evaluates but whose derivatives it lacks, or has in some arguments only.

@@ -35,6 +35,8 @@ class Case:
             # PyMC calls functions of PyTensor that are deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
+            # PyMC 5.28 says of Wishart that it cannot be sampled.
+            warnings.filterwarnings("ignore", "The Wishart", UserWarning)
             free = {}
             for name, value in self.points[0].items():
                 prior = pm.HalfFlat if name in self.positive else pm.Flat

@@ -26,7 +26,7 @@ def _one(function, x, i, step, levels=5):
     rows = [table]
     for k in range(1, levels):
         last = rows[-1]
-        rows.append([(4**k * b - a) / (4**k - 1) for a, b in zip(last[:-1], last[1:], strict=True)])
+        rows.append([(4**k * b - a) / (4**k - 1) for a, b in pairwise(last)])
         for j, entry in enumerate(rows[-1]):
             spread = np.maximum(np.abs(entry - last[j]), np.abs(entry - last[j + 1]))
             best = np.where(spread < error, entry, best)

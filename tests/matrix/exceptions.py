@@ -50,4 +50,4 @@ _UNDERFLOW = (
 #: (case, point) -> (largest relative difference, reason)
 PYMC_DIFFERS: dict[tuple[str, int], tuple[float, str]] = {
     (name, k): (size, SINGLE) for name, sizes in _SINGLE.items() for k, size in enumerate(sizes)
-} | {key: (np.inf, UNDERFLOW) for key in _UNDERFLOW}
+} | dict.fromkeys(_UNDERFLOW, (np.inf, UNDERFLOW))

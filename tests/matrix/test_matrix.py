@@ -25,6 +25,12 @@ CASES = {
     for bank in (bank_continuous, bank_discrete, bank_multivariate, bank_compound)
     for c in bank.CASES
 }
+# PyMC calls functions of PyTensor that are deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:batched_dot is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Scan return signature:DeprecationWarning"),
+]
 POINTS = [
     pytest.param(case, k, id=f"{case.name}-{k}")
     for case in CASES.values()
@@ -38,9 +44,6 @@ def _compiled(name: str):
     with warnings.catch_warnings():
         # A Potential as the likelihood and flat indexed parameters are announced.
         warnings.simplefilter("ignore", pymle.Notice)
-        # PyMC calls functions of PyTensor that are deprecated.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
         return pymle.compile(case.model(), parameters=list(case.points[0]))
 
 
