@@ -101,24 +101,14 @@ def lower_objective(
         Outputs ``(value, score, *extra)``; the score is missing where an operation has
         no gradient.
     """
-    started = time.perf_counter()
-    with double_precision():
-        if any(compat.is_xtensor(v) for v in ancestors([total])):
-            # Operations on named dimensions have no gradient of their own. (Without their
-            # module imported, the mere query would occupy the name of this rewrite.)
-            [total] = rewrite_graph([total], include=("lower_xtensor",))
-        [total] = rewrite_pregrad([total])
-        score, reason = _score(total, x)
-        outputs = [total, *([] if score is None else [score]), *extra]
     return _lower(
         model,
-        outputs,
+        [total, *extra],
         inputs=[x, held, *weights],
         n_weights=len(weights),
         backend=backend,
-        has_score=score is not None,
-        reason=reason,
-        started=started,
+        differentiate=x,
+        started=time.perf_counter(),
     )
 
 
@@ -132,10 +122,26 @@ def lower_outputs(
         inputs=[x, held],
         n_weights=0,
         backend=backend,
-        has_score=False,
-        reason="",
+        differentiate=None,
         started=time.perf_counter(),
     )
+
+
+def _with_score(outputs: list[Any], x: Any) -> tuple[list[Any], bool, str]:
+    """The outputs with the score in second place, whether there is one, and why not.
+
+    Data are inputs of the graph by now: the rewrites would otherwise fold functions of the
+    data (their logarithms, say) into constants that a refit with other data does not reach.
+    """
+    with double_precision():
+        total, *extra = outputs
+        if any(compat.is_xtensor(v) for v in ancestors([total])):
+            # Operations on named dimensions have no gradient of their own. (Without their
+            # module imported, the mere query would occupy the name of this rewrite.)
+            [total] = rewrite_graph([total], include=("lower_xtensor",))
+        [total] = rewrite_pregrad([total])
+        score, reason = _score(total, x)
+    return [total, *([] if score is None else [score]), *extra], score is not None, reason
 
 
 def _score(total: Any, x: Any) -> tuple[Any, str]:
@@ -153,15 +159,24 @@ def _lower(
     inputs: list[Any],
     n_weights: int,
     backend: str,
-    has_score: bool,
-    reason: str,
+    differentiate: Any | None,
     started: float,
 ) -> Lowered:
-    reasons = [reason] if reason else []
+    reasons: list[str] = []
+
+    def frozen_outputs(*, as_arguments: bool) -> tuple[list[DataInput], list[Any], bool]:
+        data = data_inputs(model, outputs, as_arguments=as_arguments)
+        frozen, has_score = freeze_shared(outputs, data), False
+        if differentiate is not None:
+            frozen, has_score, reason = _with_score(frozen, differentiate)
+            if reason and reason not in reasons:
+                reasons.append(reason)
+        return data, frozen, has_score
+
     if backend != "pytensor":
         for as_arguments in (True, False):
-            data = data_inputs(model, outputs, as_arguments=as_arguments)
-            frozen = before_lowering(freeze_shared(outputs, data))
+            data, frozen, has_score = frozen_outputs(as_arguments=as_arguments)
+            frozen = before_lowering(frozen)
             symbols = [item.symbol for item in data]
             try:
                 call = _to_jax([*inputs, *symbols], frozen)
@@ -180,8 +195,7 @@ def _lower(
                 differenced=differenced_ops(frozen) if has_score else (),
                 seconds=time.perf_counter() - started,
             )
-    data = data_inputs(model, outputs, as_arguments=True)
-    frozen = freeze_shared(outputs, data)
+    data, frozen, has_score = frozen_outputs(as_arguments=True)
     call = _to_pytensor([*inputs, *[item.symbol for item in data]], frozen)
     return Lowered(
         call=call,
