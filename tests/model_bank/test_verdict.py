@@ -240,7 +240,7 @@ class Halved(Op):
         x = pt.as_tensor_variable(x)
         return Apply(self, [x], [pt.dscalar()])
 
-    def perform(self, node, inputs, outputs):
+    def perform(self, _node, inputs, outputs):
         outputs[0][0] = np.asarray(-0.5 * np.sum((inputs[0] - TARGET) ** 2 * SCALE))
 
     def grad(self, inputs, gradients):
@@ -250,7 +250,7 @@ class Halved(Op):
             return [grad_undefined(self, 0, inputs[0])]
         return [gradients[0] * self.factor * Slope()(inputs[0])]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs, _outputs, cotangents):
         return self.grad(inputs, cotangents)
 
 
@@ -260,7 +260,7 @@ class Slope(Op):
     def make_node(self, x):
         return Apply(self, [pt.as_tensor_variable(x)], [pt.dvector()])
 
-    def perform(self, node, inputs, outputs):
+    def perform(self, _node, inputs, outputs):
         outputs[0][0] = -(inputs[0] - TARGET) * SCALE
 
 
