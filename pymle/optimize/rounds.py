@@ -16,7 +16,9 @@ __all__ = ["profile_scales", "rounds"]
 
 #: Shifts of a log-scale coordinate that are tried: factors from 1e-6 to 1e6.
 _SHIFTS = np.linspace(-14.0, 14.0, 29)
-_STARTS_A_ROUND = 6
+_STARTS_A_ROUND = 8
+#: Distinct ends from which later rounds draw; half of the draws take the best.
+_POOL = 6
 _MOST_ROUNDS = 20
 #: Rounds without a gain after which the search ends.
 _STANDSTILL = 6
@@ -89,8 +91,8 @@ def rounds(
 
     Notes
     -----
-    The first round starts from draws; later ones from the best point with a random share of its
-    coordinates replaced by those of a draw. In every round scale coordinates are set by the
+    The first round starts from draws; later ones from the best points with a random share of
+    their coordinates replaced by those of a draw. In every round scale coordinates are set by the
     data, and the starts are the most promising points that lie apart from each other.
     """
     began = time.perf_counter()
@@ -104,7 +106,9 @@ def rounds(
         if number:
             share = rng.choice([0.15, 0.3, 0.6], size=(len(draws), 1))
             mask = rng.random(draws.shape) < share
-            points = np.where(mask, draws[rng.permutation(len(draws))], best.x)
+            pool = _pool(found, best)
+            base = pool[rng.integers(len(pool), size=len(draws))]
+            points = np.where(mask, draws[rng.permutation(len(draws))], base)
         points = profile_scales(objective, points, scales)
         number += 1
         before = best.value if best.converged else -np.inf
@@ -136,3 +140,15 @@ def rounds(
         termination=ended,
         seconds=time.perf_counter() - began,
     )
+
+
+def _pool(found: list[Solution], best: Solution) -> np.ndarray:
+    """The best point as often as all the other good ones together, shape (m, k)."""
+    others: list[Solution] = []
+    for solution in sorted(found, key=lambda s: -s.value if np.isfinite(s.value) else np.inf):
+        new = all(abs(solution.value - o.value) > 1e-3 for o in [best, *others])
+        if np.isfinite(solution.value) and np.all(np.isfinite(solution.x)) and new:
+            others.append(solution)
+        if len(others) == _POOL:
+            break
+    return np.array([best.x] * max(len(others), 1) + [s.x for s in others])
