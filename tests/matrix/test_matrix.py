@@ -6,7 +6,7 @@ PyMC's own log-density, evaluated by PyTensor without compilation, is compared s
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pymc as pm
@@ -38,7 +38,7 @@ POINTS = [
 ]
 
 
-@lru_cache(maxsize=2)
+@cache
 def _compiled(name: str):
     case = CASES[name]
     with warnings.catch_warnings():
@@ -83,7 +83,7 @@ def test_value_score_and_hessian(case: Case, k: int) -> None:
     assert np.all(np.abs(hessian - curvature) <= tolerance), (hessian, curvature)
 
 
-@lru_cache(maxsize=2)
+@cache
 def _own(name: str):
     model = CASES[name].model()
     inputs = [model.rvs_to_values[rv] for rv in model.free_RVs]
