@@ -1,5 +1,6 @@
 """pymle: maximum likelihood for PyMC models."""
 
+from pymle.compiled import Compiled
 from pymle.errors import (
     AnalysisError,
     DataError,
@@ -11,7 +12,8 @@ from pymle.errors import (
     PymleError,
     PymleWarning,
 )
-from pymle.fit import Compiled, Fit, compile, find_MAP, find_MLE
+from pymle.find import compile, find_MAP, find_MLE
+from pymle.fit import Fit
 from pymle.model import Roles, roles
 from pymle.verdict import Status, Verdict
 

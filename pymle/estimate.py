@@ -14,6 +14,8 @@ from pymle.verdict import Curvature, Status, Verdict
 
 #: Beyond this many coordinates the dense information is computed only when it is asked for.
 LARGEST_DENSE = 3000
+#: Statuses of points at which the information is positive definite.
+_STRICT = {Status.MAXIMUM, Status.LOCAL, Status.SEVERAL, Status.HIGHER_ELSEWHERE}
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Estimate:
         if self.curvature is None or not self.curvature.finite:
             return None
         status, k = self.verdict.status, len(self.x)
-        if status in {Status.MAXIMUM, Status.SEVERAL, Status.HIGHER_ELSEWHERE}:
+        if status in _STRICT:
             return np.zeros((k, 0)) if self.curvature.positive else None
         if status is Status.BOUNDARY:
             labels = list(self.layout.free_labels)

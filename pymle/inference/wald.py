@@ -57,6 +57,8 @@ def wald_limits(estimate: Estimate, level: float) -> Limits:
     Valid where the log-likelihood is near to quadratic on that scale.
     """
     se = standard_errors(estimate, estimate.jacobian)
+    # A free entry whose value no longer moves (it is its bound in floating point) has none.
+    se = np.where((se == 0.0) & ~estimate.layout.fixed, np.nan, se)
     kinds = [b.support.kind for b in estimate.layout.blocks for _ in range(b.size)]
     zero = np.array(
         [

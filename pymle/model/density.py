@@ -27,7 +27,6 @@ from pymle.errors import ModelError
 from pymle.model import compat, walks
 from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.repairs import before_gradient
-from pymle.model.supports import bounds_of
 
 _LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them
 
@@ -340,18 +339,3 @@ def _array(variable: Any) -> np.ndarray | None:
     if isinstance(variable, Constant):
         return np.asarray(variable.data)
     return None
-
-
-def bounds_expressions(model: Any, layout: Layout, density: Density) -> dict[str, tuple]:
-    """Symbolic bounds of elementwise blocks in terms of ``x`` and ``held``; None if unbounded."""
-    out: dict[str, tuple] = {}
-    for block in layout.blocks:
-        rv = model[block.name]
-        pair = []
-        for bound in bounds_of(block.support, rv):
-            if isinstance(bound, Variable):
-                [bound] = density.replace_random([bound])
-                bound = compat.as_tensor(bound)
-            pair.append(bound)
-        out[block.name] = (pair[0], pair[1])
-    return out

@@ -20,6 +20,8 @@ import numpy as np
 _FUSED_WORK = 200_000
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
+#: Rounding by which a sum of log-probabilities may exceed its ceiling.
+_OVER = 1e-6
 #: Below so many points a loop costs less than compiling a batch.
 _FEW_ROWS = 200
 
@@ -54,6 +56,9 @@ class Likelihood:
         Size of the data, for the choice of batches.
     programs : dict, optional
         Compiled programs to share between objects over one lowered function.
+    ceiling : float
+        Value that no point can exceed (zero for probabilities of discrete data): what lies
+        above it is an artefact of rounding, and becomes nan.
     quick : bool
         Compile small problems in half the time to programs that run half as fast: for a
         single fit, where compilation takes most of the time.
@@ -81,6 +86,7 @@ class Likelihood:
         differenced: bool,
         rows: int,
         programs: dict[str, Any] | None = None,
+        ceiling: float = np.inf,
         quick: bool = False,
     ) -> None:
         self.size = size
@@ -92,6 +98,7 @@ class Likelihood:
         self.differenced = differenced
         self._call = call
         self._rows = max(rows, 1)
+        self._ceiling = ceiling
         self._quick = quick
         self._programs = {} if programs is None else programs
         self._fused = (
@@ -107,7 +114,7 @@ class Likelihood:
         """Log-likelihood at ``x`` (k,); nan or -inf outside the support."""
         if self.has_score:
             return self.value_and_score(x)[0]
-        return float(self._run("plain", x)[0])
+        return self._plausible(float(self._run("plain", x)[0]))
 
     def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-likelihood and its gradient (k,)."""
@@ -129,7 +136,7 @@ class Likelihood:
             out = self._run("fused" if self._fused else "plain", x)
             self._last = _Evaluation(
                 key=key,
-                value=float(out[0]),
+                value=self._plausible(float(out[0])),
                 score=np.asarray(out[1], dtype=np.float64),
                 hessian=np.asarray(out[2]) if self._fused else None,
             )
@@ -152,7 +159,10 @@ class Likelihood:
             part = X[at : at + size]
             filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
             out[at : at + len(part)] = np.asarray(self._run("batch", filled))[: len(part)]
-        return out
+        return np.where(out > self._ceiling + _OVER, np.nan, out)
+
+    def _plausible(self, value: float) -> float:
+        return float("nan") if value > self._ceiling + _OVER else value
 
     def _place(self, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:
         if self.route != "jax":

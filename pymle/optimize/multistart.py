@@ -12,7 +12,7 @@ from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
 from pymle.optimize.solve import maximise
 
-__all__ = ["Cluster", "Exploration", "choose", "explore", "gather"]
+__all__ = ["Cluster", "Exploration", "choose", "explore", "gather", "same_value"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Exploration:
     def top_clusters(self) -> tuple[Cluster, ...]:
         """Distinct places with converged searches and the best log-likelihood."""
         top = self.best.value
-        return tuple(c for c in self.clusters if c.converged and _same_value(c.value, top))
+        return tuple(c for c in self.clusters if c.converged and same_value(c.value, top))
 
     @property
     def best(self) -> Solution:
@@ -196,7 +196,7 @@ def gather(
     solutions = tuple(sorted(found, key=_order))
     best = solutions[0]
     top = best.value
-    reached = [s for s in solutions if s.converged and _same_value(s.value, top)]
+    reached = [s for s in solutions if s.converged and same_value(s.value, top)]
     others = [s.value for s in solutions if not s.converged and np.isfinite(s.value)]
     return Exploration(
         solutions=solutions,
@@ -220,13 +220,20 @@ def _tolerance(value: float) -> float:
     return max(1e-6, 1e-12 * abs(value)) if np.isfinite(value) else 0.0
 
 
-def _same_value(a: float, b: float) -> bool:
+def same_value(a: float, b: float) -> bool:
+    """Whether two log-likelihoods are the same to 1e-6, or to rounding where that is larger."""
     return bool(abs(a - b) <= _tolerance(max(abs(a), abs(b))))
 
 
-def _order(solution: Solution) -> tuple[bool, bool, float]:
+def _order(solution: Solution) -> tuple[bool, bool, float, bool]:
+    """Converged first, then by value to 1e-6; a tail that was followed before a plateau in it."""
     finite = bool(np.isfinite(solution.value))
-    return (not solution.converged, not finite, -solution.value if finite else 0.0)
+    size = max(1e-6, _tolerance(solution.value)) if finite else 1.0
+    value = -solution.value if finite else 0.0
+    if not solution.converged:
+        value = float(np.round(value / size) * size)
+    plateau = solution.termination in {Termination.FLAT, Termination.DEGENERATE}
+    return (not solution.converged, not finite, value, plateau)
 
 
 def _spread(candidates: np.ndarray) -> np.ndarray:
@@ -294,7 +301,7 @@ def _cluster(
             head = solutions[group[0]]
             lengths = spread if given else _lengths(head, spread)
             near = np.abs(solutions[i].x - head.x) <= 1e-2 * lengths
-            if _same_value(solutions[i].value, head.value) and bool(np.all(near)):
+            if same_value(solutions[i].value, head.value) and bool(np.all(near)):
                 group.append(i)
                 break
         else:

@@ -66,7 +66,7 @@ def rounds(
     max_seconds: float = 30.0,
     seed: int = 0,
     callback: Callable[[TraceStep], object] | None = None,
-) -> Exploration:
+) -> tuple[Exploration, list[Solution]]:
     """Search in rounds until several in a row bring no gain, or time is up.
 
     Parameters
@@ -86,8 +86,10 @@ def rounds(
 
     Returns
     -------
-    Exploration
+    exploration : Exploration
         Over all solutions, those at hand included.
+    drawn : list of Solution
+        Those of the first round, whose starts had nothing to do with the best point.
 
     Notes
     -----
@@ -98,6 +100,7 @@ def rounds(
     began = time.perf_counter()
     rng = np.random.default_rng(seed)
     found = list(found)
+    drawn: list[Solution] = []
     still = number = 0
     ended = "Several rounds in a row brought no gain."
     while still < _STANDSTILL and number < _MOST_ROUNDS:
@@ -125,6 +128,8 @@ def rounds(
                 callback=callback,
             )
             found.append(solution)
+            if number == 1:
+                drawn.append(solution)
             if solution.termination is Termination.INTERRUPTED:
                 left = 0.0
                 break
@@ -134,12 +139,13 @@ def rounds(
         now = max((s.value for s in found if s.converged), default=-np.inf)
         still = 0 if now > before + _GAIN else still + 1
     spread = np.std(draws, axis=0)
-    return gather(
+    exploration = gather(
         found,
         spread=np.where(spread > 0, spread, 1.0),
         termination=ended,
         seconds=time.perf_counter() - began,
     )
+    return exploration, drawn
 
 
 def _pool(found: list[Solution], best: Solution) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pymle.optimize.multistart import Exploration, explore, gather
+from pymle.optimize.multistart import Exploration, choose, explore, gather, same_value
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
 from pymle.optimize.rounds import rounds
@@ -17,14 +17,20 @@ __all__ = ["Search", "search", "value_noise"]
 
 #: Largest problem for which further starts are run without being asked for.
 _MOST_COORDINATES = 100
-#: Further starts, and seconds for them, after a first search that converged.
-_CALM = (12, 1.0)
+#: Most further starts of the calm search, and most seconds for them.
+_CALM = (12, 5.0)
+#: Starts between two looks at whether all agree.
+_AT_ONCE = 3
+#: Starts drawn apart that have to reach the best value, or share of all, where they disagree.
+_INDEPENDENT, _COMMON = 2, 0.3
 #: Most seconds for rounds of starts, when the calm ones disagree.
 _ALARMED = 30.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
 #: Dispersed points at which the curvature is looked at.
-_LOOKS = 5
+_LOOKS = 6
+#: Curvature that is zero to rounding.
+_PLATEAU = 1e-13
 #: Change of the log-likelihood under a relative change of 1e-12 of the point that its slope does
 #: not explain: above this its value is an artefact of rounding.
 _NOISE = 1e-2
@@ -46,12 +52,16 @@ class Search:
     artefacts : tuple of Solution
         Ends of searches whose log-likelihood is rounding noise (numbers of very different size
         cancel there): not counted as points of the likelihood.
+    trusted : bool
+        False where starts drawn apart from each other disagree so much that the best end may
+        be one local maximum among many.
     """
 
     solution: Solution
     exploration: Exploration | None
     concave: bool
     artefacts: tuple[Solution, ...] = ()
+    trusted: bool = True
 
 
 def search(
@@ -63,6 +73,7 @@ def search(
     n_starts: int | str = "auto",
     method: str = "auto",
     seed: int = 0,
+    given: bool = False,
     callback: Callable[[TraceStep], object] | None = None,
 ) -> Search:
     """Maximise from a start, and from further ones where the first does not suffice.
@@ -82,6 +93,8 @@ def search(
     method : str
         As in `maximise`.
     seed : int
+    given : bool
+        The start is the user's choice: a maximum reached from it needs no second start.
     callback : callable, optional
         Called with a `TraceStep` at every iteration.
 
@@ -99,35 +112,88 @@ def search(
     settled = first.converged or first.termination is Termination.RUNAWAY
     if automatic and settled and _concave(objective, points[:_LOOKS]):
         return Search(first, None, concave=True)
-    count, seconds = _CALM if automatic else (int(n_starts) - 1, None)
-    exploration = explore(
-        objective,
-        _affordable(points, first, seconds),
-        method=method,
-        max_starts=count,
-        max_seconds=seconds,
-        first=first,
-        callback=callback,
-    )
-    kept, artefacts = _without_artefacts(objective, exploration)
-    if automatic and not _agreed(kept) and getattr(objective, "batched", False):
-        kept = rounds(
+    if not automatic:
+        exploration = explore(
+            objective,
+            points,
+            method=method,
+            max_starts=int(n_starts) - 1,
+            first=first,
+            callback=callback,
+        )
+        kept, artefacts = _without_artefacts(objective, exploration)
+        return Search(kept.best, kept, concave=False, artefacts=artefacts)
+    kept, artefacts = _calm(objective, first, points, method, callback)
+    apart = list(kept.solutions)
+    if not _agreed(kept) and getattr(objective, "batched", False):
+        kept, drawn = rounds(
             objective,
             _finite(candidates(1000)),
             scales,
-            list(kept.solutions),
+            apart,
             method=method,
             max_seconds=_ALARMED,
             seed=seed,
             callback=callback,
         )
+        apart += drawn
         kept, more = _without_artefacts(objective, kept)
         artefacts += more
     if kept.higher_unconverged or not kept.best.converged:
         kept = _go_on(objective, kept, method, callback)
         kept, more = _without_artefacts(objective, kept)
         artefacts += more
-    return Search(kept.best, kept, concave=False, artefacts=artefacts)
+    trusted = _agreed(kept) or _trusted(kept, apart, first if given else None)
+    return Search(kept.best, kept, concave=False, artefacts=artefacts, trusted=trusted)
+
+
+def _calm(
+    objective: Objective,
+    first: Solution,
+    points: np.ndarray,
+    method: str,
+    callback: Callable[[TraceStep], object] | None,
+) -> tuple[Exploration, tuple[Solution, ...]]:
+    """A few more starts, and a few more again unless all agree."""
+    most, seconds = _CALM
+    chosen = choose(objective, _affordable(points, first, seconds), most)
+    found, left = [first], seconds
+    kept: Exploration | None = None
+    artefacts: tuple[Solution, ...] = ()
+    for at in range(0, len(chosen), _AT_ONCE):
+        exploration = explore(
+            objective,
+            chosen[at : at + _AT_ONCE],
+            method=method,
+            max_seconds=left,
+            callback=callback,
+        )
+        left -= exploration.seconds
+        found += exploration.solutions
+        everything = gather(
+            found,
+            spread=np.maximum(np.abs(first.x), 1.0),
+            starts_left=len(points) + 1 - len(found),
+            termination=exploration.termination,
+        )
+        kept, artefacts = _without_artefacts(objective, everything)
+        unanimous = kept.best_share == 1.0 and first.converged
+        if unanimous or left <= 0 or exploration.termination.startswith("Interrupted"):
+            break
+    if kept is None:
+        kept = gather([first], spread=np.maximum(np.abs(first.x), 1.0))
+    return kept, artefacts
+
+
+def _trusted(kept: Exploration, apart: list[Solution], given: Solution | None) -> bool:
+    """Whether the best was reached often enough by starts that had nothing to do with it."""
+    if not kept.best.converged:
+        return True  # not certified anyhow
+    top = kept.best.value
+    if given is not None and given.converged and same_value(given.value, top):
+        return True
+    reached = sum(s.converged and same_value(s.value, top) for s in apart)
+    return reached >= _INDEPENDENT or kept.best_share >= _COMMON
 
 
 def value_noise(objective: Objective, solution: Solution) -> float:
@@ -198,7 +264,10 @@ def _without_artefacts(
 
 
 def _concave(objective: Objective, points: np.ndarray) -> bool:
-    """Whether the Hessian is negative definite at every point, of which there must be some."""
+    """Whether the Hessian is negative definite wherever it is not zero to rounding.
+
+    Points far out on a plateau say nothing; three others are needed.
+    """
     seen = 0
     for x in points:
         value, _ = objective.value_and_score(x)
@@ -208,12 +277,15 @@ def _concave(objective: Objective, points: np.ndarray) -> bool:
         if hessian is None or not np.all(np.isfinite(hessian)):
             return False
         diagonal = -np.diagonal(hessian)
+        if np.max(np.abs(hessian)) < _PLATEAU:
+            continue
         if not np.all(diagonal > 0):
             return False
         scale = np.sqrt(diagonal)
-        if np.linalg.eigvalsh(-hessian / np.outer(scale, scale))[0] < 0:
+        lowest = np.linalg.eigvalsh(-hessian / np.outer(scale, scale))[0]
+        if lowest < -_PLATEAU:
             return False
-        seen += 1
+        seen += lowest > 0
     return seen >= 3
 
 

@@ -32,6 +32,7 @@ def assess(
     concave: bool,
     check: float | None,
     equivalent: bool | None = None,
+    trusted: bool = True,
 ) -> Verdict:
     """Say what a solution is.
 
@@ -54,6 +55,8 @@ def assess(
     equivalent : bool or None
         Several maxima of the same height were found, and give every observation the same
         density (True) or not (False); None if there is one.
+    trusted : bool
+        False where starts drawn apart disagreed, and too few of them reached the best.
 
     Returns
     -------
@@ -98,6 +101,8 @@ def assess(
         evidence["higher_value"] = top
         advice = _ADVICE["higher"].format(top - solution.value)
         return Verdict(Status.HIGHER_ELSEWHERE, evidence, advice)
+    if not trusted:
+        return Verdict(Status.LOCAL, evidence, _ADVICE["local"])
     if equivalent is False:
         count = 0 if exploration is None else len(exploration.top_clusters)
         advice = _ADVICE["several"].format(count)
@@ -238,6 +243,8 @@ def _starts(exploration: Exploration | None, concave: bool) -> str:
             return "none needed: the log-likelihood was concave at all dispersed points looked at"
         return "one start; no evidence on globality was sought"
     reached = round(exploration.best_share * exploration.starts_run)
+    if reached == 0:
+        return f"none of {exploration.starts_run} starts converged"
     return f"{reached} of {exploration.starts_run} starts reached the highest log-likelihood"
 
 
@@ -252,6 +259,10 @@ def _remark(exploration: Exploration | None) -> str:
 
 
 _ADVICE = {
+    "local": (
+        "Pass a `start=` that makes sense for these data, raise `n_starts=`, or tighten the "
+        "supports; compare the log-likelihoods."
+    ),
     "several": (
         "At least {} different maxima have this log-likelihood; limits around one of them leave "
         "the others out. Look at the profile, or choose by `start=` what makes sense."

@@ -17,6 +17,7 @@ class Status(StrEnum):
     FLAT = "flat direction"
     SADDLE = "saddle"
     NOT_CONVERGED = "not converged"
+    LOCAL = "local maximum"
     SEVERAL = "several maxima"
     HIGHER_ELSEWHERE = "higher elsewhere"
     DERIVATIVE_FREE = "derivative-free"
@@ -47,6 +48,10 @@ _SENTENCES = {
         "maximum."
     ),
     Status.NOT_CONVERGED: "The search stopped before it reached a maximum.",
+    Status.LOCAL: (
+        "A strict local maximum to rounding error, but searches from other starts ended at many "
+        "different places and too few reached it: a higher maximum may exist."
+    ),
     Status.SEVERAL: (
         "A strict local maximum, but different maxima with the same log-likelihood were found: "
         "the data do not choose between them."

@@ -1,0 +1,178 @@
+"""A problem's lowered functions bound to its data: likelihood, natural values, observations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pymle.errors import DataError
+from pymle.model import Problem
+from pymle.objective import ElementwiseMap, Likelihood, PointFunction
+
+
+def likelihood_of(
+    problem: Problem, weights: list[np.ndarray] | None = None, *, quick: bool = False
+) -> Likelihood:
+    """The objective of a problem at its data.
+
+    Parameters
+    ----------
+    problem : Problem
+    weights : list of numpy.ndarray, optional
+        As `checked_weights` gives them; ones by default.
+    quick : bool
+        Compile with less effort.
+
+    Returns
+    -------
+    Likelihood
+    """
+    lowered = problem.lowered
+    data = problem.arguments(lowered)
+    return Likelihood(
+        lowered.call,
+        size=problem.layout.size,
+        held=problem.coordinates.held_vector,
+        weights=ones_for(problem) if weights is None else weights,
+        data=data,
+        route=lowered.route,
+        has_score=lowered.has_score,
+        differenced=bool(lowered.differenced),
+        rows=max([int(np.size(d)) for d in data] + [1]),
+        programs=problem.programs.setdefault(id(lowered), {}),
+        ceiling=problem.ceiling,
+        quick=quick,
+    )
+
+
+def ones_for(problem: Problem) -> list[np.ndarray]:
+    """Weights of one for every observation.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    list of numpy.ndarray
+    """
+    return [np.ones(symbol.type.shape) for symbol in problem.lowered.weights]
+
+
+def call_at(problem: Problem, lowered: Any, x: np.ndarray) -> tuple:
+    """A lowered function without weights, at a point.
+
+    Parameters
+    ----------
+    problem : Problem
+    lowered : Lowered
+    x : numpy.ndarray, shape (k,)
+
+    Returns
+    -------
+    tuple of arrays
+    """
+    return lowered.call(x, problem.coordinates.held_vector, (), problem.arguments(lowered))
+
+
+def natural_function(problem: Problem) -> ElementwiseMap | PointFunction:
+    """The natural vector of a problem and its derivatives.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    ElementwiseMap or PointFunction
+    """
+    bounds = problem.coordinates.constant_bounds
+    if bounds is None:
+        return point_function(problem, problem.lowered_natural)
+    return ElementwiseMap(problem.coordinates.held_vector, ~problem.layout.fixed, *bounds)
+
+
+def point_function(problem: Problem, lowered: Any) -> PointFunction:
+    """A lowered function of the point at the problem's data.
+
+    Parameters
+    ----------
+    problem : Problem
+    lowered : Lowered
+
+    Returns
+    -------
+    PointFunction
+    """
+    return PointFunction(
+        lowered.call,
+        held=problem.coordinates.held_vector,
+        data=problem.arguments(lowered),
+        route=lowered.route,
+        programs=problem.programs.setdefault(id(lowered), {}),
+    )
+
+
+def checked_weights(problem: Problem, weights: Any) -> list[np.ndarray] | None:
+    """Frequency weights as the objective takes them.
+
+    Parameters
+    ----------
+    problem : Problem
+    weights : array_like or mapping of str to array_like, or None
+
+    Returns
+    -------
+    list of numpy.ndarray or None
+        One array per observed variable.
+
+    Raises
+    ------
+    DataError
+        Unknown names, wrong shapes, negative or non-finite entries.
+    """
+    if weights is None:
+        return None
+    names = [term.name for term in problem.observed]
+    if not isinstance(weights, Mapping):
+        if len(names) != 1:
+            raise DataError.weights(
+                ", ".join(names), f"one array for {len(names)} observed variables (pass a dict)"
+            )
+        weights = {names[0]: weights}
+    for name in weights:
+        if name not in names:
+            raise DataError.unknown(name, names)
+    out = []
+    for term in problem.observed:
+        value = np.asarray(weights.get(term.name, 1.0), dtype=np.float64)
+        if not term.shape and term.rows > 1 and term.name in weights:
+            raise DataError.weights(term.name, "its observations have one joint log-density")
+        if value.shape not in ((), term.shape):
+            raise DataError.weights(term.name, f"shape {value.shape}, observations {term.shape}")
+        if not np.all(np.isfinite(value)) or np.any(value < 0):
+            raise DataError.weights(term.name, "negative or non-finite entries")
+        out.append(np.broadcast_to(value, term.shape).copy())
+    return out
+
+
+def observations(problem: Problem, weights: list[np.ndarray] | None) -> dict[str, float]:
+    """Number of observations by observed variable (sum of frequency weights).
+
+    Parameters
+    ----------
+    problem : Problem
+    weights : list of numpy.ndarray or None
+
+    Returns
+    -------
+    dict of str to float
+    """
+    out = {}
+    for i, term in enumerate(problem.observed):
+        out[term.name] = float(term.rows) if weights is None else float(weights[i].sum())
+        if weights is not None and not term.shape:
+            out[term.name] = float(term.rows)
+    return out

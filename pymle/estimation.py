@@ -1,0 +1,299 @@
+"""From a problem to an estimate: start, search, curvature, verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pymle.bind import (
+    call_at,
+    checked_weights,
+    likelihood_of,
+    natural_function,
+    observations,
+    ones_for,
+)
+from pymle.errors import PointError
+from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
+from pymle.model import Problem
+from pymle.objective import Likelihood
+from pymle.optimize import (
+    Search,
+    differenced_hessian,
+    dispersed,
+    profile_scales,
+    search,
+    spread_out,
+)
+from pymle.verdict import Curvature, assess, curvature_of, derivative_check
+
+#: Scale parameters up to which the start is looked for along each.
+_MOST_SCALES = 6
+#: Prior draws that are tried where PyMC's initial point is impossible under the data.
+_TRIED = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit.
+
+    Attributes
+    ----------
+    method : str
+    n_starts : int or "auto"
+    random_seed : int
+    quick : bool
+        Compile with less effort.
+    """
+
+    method: str
+    n_starts: int | str
+    random_seed: int
+    quick: bool
+
+
+class Estimator:
+    """Fits one problem, at its own data or at other.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+    """
+
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        self._problem = problem
+        self._settings = settings
+        self._draws = np.empty((0, problem.layout.size))
+
+    def estimate(
+        self,
+        *,
+        data: Mapping[str, Any] | None,
+        start: Mapping[str, Any] | None,
+        weights: Any,
+        callback: Callable[..., object] | None,
+    ) -> tuple[Estimate, Problem]:
+        """Fit and return the bare estimate, with the problem at the data used.
+
+        Parameters
+        ----------
+        data : mapping of str to array_like or None
+            New values of ``pm.Data`` or observed variables.
+        start : mapping or None
+            Natural-scale values by name or label; may be partial.
+        weights : array_like, mapping or None
+            Frequency weights of the observations.
+        callback : callable or None
+            Called at every iteration.
+
+        Returns
+        -------
+        estimate : Estimate
+        problem : Problem
+        """
+        problem = self._problem.with_data(data)
+        weighted = checked_weights(problem, weights)
+        likelihood = likelihood_of(problem, weighted, quick=self._settings.quick)
+        coordinates = problem.coordinates
+        point = coordinates.complete(start)
+        x0 = self._usable_start(problem, likelihood, start, point)
+        began = time.perf_counter()
+        found = search(
+            likelihood,
+            x0,
+            lambda count: self._candidates(x0, count),
+            scales=coordinates.scale_coordinates,
+            n_starts=self._settings.n_starts,
+            method=self._settings.method,
+            seed=self._settings.random_seed,
+            given=bool(start),
+            callback=callback,
+        )
+        seconds = time.perf_counter() - began
+        return self._finish(problem, likelihood, found, weighted, point, seconds), problem
+
+    def _usable_start(
+        self,
+        problem: Problem,
+        likelihood: Likelihood,
+        start: Mapping[str, Any] | None,
+        point: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """The start with its free scales set by the data; another where it is impossible.
+
+        Where the user gives a start it is that or an error; PyMC's initial point comes from
+        the prior that is dropped, and gives way.
+        """
+        coordinates = problem.coordinates
+        x0 = coordinates.unconstrain(point)
+        if not _usable(likelihood, x0):
+            others = [] if start else self._candidates(x0, 2 * _TRIED)
+            usable = (x for x in others if np.all(np.isfinite(x)) and _usable(likelihood, x))
+            found = next(usable, None)
+            if found is None:
+                explanation = problem.explain_not_finite(problem.layout.to_natural(point))
+                raise PointError.not_finite_likelihood(explanation)
+            x0 = found
+        given = coordinates.given_coordinates(start)
+        scales = np.array([i for i in coordinates.scale_coordinates if i not in given], dtype=int)
+        if not 0 < len(scales) <= _MOST_SCALES:
+            return x0
+        [moved] = profile_scales(likelihood, x0[None], scales)
+        better = likelihood.value(moved) > likelihood.value(x0) + 1.0
+        return moved if better and _usable(likelihood, moved) else x0
+
+    def _candidates(self, x0: np.ndarray, count: int) -> np.ndarray:
+        """Half prior draws (which do not depend on the data), half points around the start."""
+        seed, half = self._settings.random_seed, max((count + 1) // 2, 1)
+        coordinates = self._problem.coordinates
+        if len(self._draws) < half:
+            natural = coordinates.prior_draws(half, seed)
+            inner = coordinates.unconstrain_rows(natural)
+            self._draws = spread_out(inner, coordinates.real_coordinates, seed)
+        around = dispersed(x0, np.maximum(np.abs(x0), 1.0), half, seed)
+        return np.concatenate([self._draws[:half], around])
+
+    def _equivalent(self, problem: Problem, found: Search) -> bool | None:
+        """Whether maxima of the same height give every observation the same density.
+
+        Then they are one distribution of the data written in several ways (permuted
+        components, mirrored signs); None where there is only one maximum.
+        """
+        if found.exploration is None or not found.solution.converged:
+            return None
+        top = found.exploration.top_clusters
+        if len(top) < 2:
+            return None
+        if not problem.observed:
+            return False
+        here = call_at(problem, problem.lowered_terms, found.solution.x)
+        for cluster in top[:8]:
+            there = call_at(problem, problem.lowered_terms, cluster.x)
+            for a, b in zip(here, there, strict=True):
+                if not np.allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-5):
+                    return False
+        return True
+
+    def _finish(
+        self,
+        problem: Problem,
+        likelihood: Likelihood,
+        found: Search,
+        weights: list[np.ndarray] | None,
+        start: Mapping[str, np.ndarray],
+        seconds: float,
+    ) -> Estimate:
+        solution, layout, lowered = found.solution, problem.layout, problem.lowered
+        curvature: Curvature | None = None
+        source: Callable[[], Curvature] | None = None
+        error = 0.0
+        if likelihood.has_score and layout.size > LARGEST_DENSE:
+
+            def source() -> Curvature:
+                return curvature_of(-hessian_of(likelihood, solution.x)[0])
+
+        elif likelihood.has_score:
+            matrix, error = hessian_of(likelihood, solution.x, solution.hessian)
+            curvature = curvature_of(-matrix, error)
+
+            def source() -> Curvature:
+                return curvature
+
+        natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
+        coordinates = problem.coordinates
+        constant = coordinates.constant_bounds
+        lower, upper = coordinates.flat_bounds(natural) if constant is None else constant
+        check = None
+        if curvature is not None and solution.converged:
+            check = derivative_check(likelihood.value_and_score, solution, curvature)
+        low_edge, high_edge = coordinates.edges(lower, upper)
+        equivalent = self._equivalent(problem, found)
+        verdict = assess(
+            solution,
+            curvature,
+            labels=layout.free_labels,
+            lower_edge=low_edge,
+            upper_edge=high_edge,
+            exploration=found.exploration,
+            concave=found.concave,
+            check=check,
+            equivalent=equivalent,
+            trusted=found.trusted,
+        )
+        loglik, logposterior = solution.value, None
+        if problem.objective == "map":
+            out = lowered.call(
+                solution.x,
+                coordinates.held_vector,
+                ones_for(problem) if weights is None else weights,
+                problem.arguments(lowered),
+            )
+            loglik, logposterior = float(out[-1]), solution.value
+        by_name = observations(problem, weights)
+        exact = (
+            "exact"
+            if not lowered.differenced
+            else (
+                f"differenced from the exact score ({', '.join(lowered.differenced)}; "
+                f"relative error {error:.1e})"
+            )
+        )
+        record = FitRecord(
+            route=lowered.route,
+            route_reason=lowered.reason,
+            hessian=exact if likelihood.has_score else "none: no gradient",
+            method=solution.record.method,
+            start=dict(start),
+            end=layout.to_point(natural),
+            start_value=solution.record.start_value,
+            end_value=solution.value,
+            iterations=solution.record.iterations,
+            evaluations=dict(solution.record.evaluations),
+            termination=solution.termination.value,
+            seconds_lower=lowered.seconds,
+            seconds_compile=likelihood.compile_seconds,
+            seconds_solve=max(seconds - likelihood.compile_seconds, 0.0),
+        )
+        return Estimate(
+            objective=problem.objective,
+            layout=layout,
+            x=solution.x,
+            natural=natural,
+            jacobian=jacobian,
+            lower=lower,
+            upper=upper,
+            loglik=loglik,
+            logposterior=logposterior,
+            score=solution.score,
+            curvature_source=source,
+            nobs=float(sum(by_name.values())) if by_name else float("nan"),
+            nobs_by=by_name,
+            weights_kind=None if weights is None else "frequency",
+            verdict=verdict,
+            solution=solution,
+            exploration=found.exploration,
+            record=record,
+            notices=(*problem.roles.notices, *problem.notices),
+        )
+
+
+def hessian_of(
+    likelihood: Likelihood, x: np.ndarray, known: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Second derivatives and their relative error (zero where they are exact)."""
+    if likelihood.has_hessian:
+        return (likelihood.hessian(x) if known is None else known), 0.0
+    return differenced_hessian(likelihood.value_and_score, x)
+
+
+def _usable(likelihood: Likelihood, x: np.ndarray) -> bool:
+    """Whether value and score are finite at a point."""
+    if not likelihood.has_score:
+        return bool(np.isfinite(likelihood.value(x)))
+    value, score = likelihood.value_and_score(x)
+    return bool(np.isfinite(value) and np.all(np.isfinite(score)))
