@@ -239,11 +239,12 @@ def test_limits_do_not_depend_on_the_dropped_prior_of_a_share(prior):
 
 
 def test_correlation_matrix():
-    """PyMC 5 declares the correlations above the diagonal, PyMC 6 the whole matrix."""
+    """PyMC 5 declares the correlations above the diagonal, PyMC 6 the Cholesky factor."""
     y = np.random.default_rng(2).multivariate_normal([0, 0], [[1.0, -0.6], [-0.6, 1.0]], size=30)
     with pm.Model() as model:
         declared = pm.LKJCorr("r", n=2, eta=2)
-        r12 = pm.Deterministic("r12", declared[0, 1] if declared.ndim == 2 else declared[0])
+        whole = declared @ declared.T if declared.ndim == 2 else None
+        r12 = pm.Deterministic("r12", declared[0] if whole is None else whole[0, 1])
         matrix = pm.math.stack([pm.math.stack([1.0, r12]), pm.math.stack([r12, 1.0])])
         pm.MvNormal("y", np.zeros(2), matrix, observed=y)
     fit = pymle.find_MLE(model)
