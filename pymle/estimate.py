@@ -10,7 +10,7 @@ import numpy as np
 
 from pymle.model.layout import Layout
 from pymle.optimize import Exploration, Solution
-from pymle.verdict import Curvature, Status, Verdict
+from pymle.verdict import Curvature, Status, Tails, Verdict
 
 #: Beyond this many coordinates the dense information is computed only when it is asked for.
 LARGEST_DENSE = 3000
@@ -92,6 +92,8 @@ class Estimate:
     weights_kind : str or None
         ``frequency``, ``sampling`` or None.
     verdict : Verdict
+    tails : Tails or None
+        Coordinates in a tail of their working scale, everything else being settled.
     solution : Solution
     exploration : Exploration or None
     record : FitRecord
@@ -113,6 +115,7 @@ class Estimate:
     nobs_by: Mapping[str, float]
     weights_kind: str | None
     verdict: Verdict
+    tails: Tails | None
     solution: Solution
     exploration: Exploration | None
     record: FitRecord
@@ -132,18 +135,17 @@ class Estimate:
     def null_space(self) -> np.ndarray | None:
         """Directions (k, q) without a standard error; None where no curvature can be used.
 
-        Empty (q = 0) at a certified maximum. At an edge of the support the coordinates
-        that ran to it; along a proven flat direction its null space.
+        Empty (q = 0) at a certified maximum; the tails of coordinates that ran to an edge
+        or to infinity, where everything else is settled; the null space of a proven flat
+        direction.
         """
         if self.curvature is None or not self.curvature.finite:
             return None
         status, k = self.verdict.status, len(self.x)
         if status in _STRICT:
             return np.zeros((k, 0)) if self.curvature.positive else None
-        if status is Status.BOUNDARY:
-            labels = list(self.layout.free_labels)
-            held = [labels.index(label) for label in self.verdict.parameters]
-            return np.eye(k)[:, held]
+        if status in {Status.BOUNDARY, Status.NO_MAXIMUM}:
+            return None if self.tails is None or self.tails.rising else self.tails.directions
         if status is Status.FLAT:
             return None if self.curvature.indefinite else self.curvature.null_space
         return None

@@ -23,13 +23,22 @@ from pymle.model import Problem
 from pymle.objective import Likelihood
 from pymle.optimize import (
     Search,
+    Solution,
     differenced_hessian,
     dispersed,
     profile_scales,
     search,
     spread_out,
 )
-from pymle.verdict import Curvature, assess, curvature_of, derivative_check
+from pymle.verdict import (
+    Curvature,
+    Saturated,
+    Tails,
+    assess,
+    curvature_of,
+    derivative_check,
+    find_tails,
+)
 
 #: Scale parameters up to which the start is looked for along each.
 _MOST_SCALES = 6
@@ -179,6 +188,31 @@ class Estimator:
                     return False
         return True
 
+    def _tails(
+        self,
+        problem: Problem,
+        likelihood: Likelihood,
+        found: Search,
+        curvature: Curvature | None,
+        natural: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
+    ) -> Tails | None:
+        if curvature is None or not curvature.finite:
+            return None
+        coordinates = problem.coordinates
+        low_edge, high_edge = coordinates.edges(lower, upper)
+        return find_tails(
+            likelihood.value,
+            found.solution.x,
+            curvature,
+            labels=problem.layout.free_labels,
+            bent=coordinates.bent_coordinates,
+            lower_edge=low_edge,
+            upper_edge=high_edge,
+            saturated=[Saturated(free, labels) for free, labels in coordinates.saturated(natural)],
+        )
+
     def _finish(
         self,
         problem: Problem,
@@ -211,14 +245,13 @@ class Estimator:
         check = None
         if curvature is not None and solution.converged:
             check = derivative_check(likelihood.value_and_score, solution, curvature)
-        low_edge, high_edge = coordinates.edges(lower, upper)
+        tails = self._tails(problem, likelihood, found, curvature, natural, lower, upper)
         equivalent = self._equivalent(problem, found)
         verdict = assess(
             solution,
             curvature,
             labels=layout.free_labels,
-            lower_edge=low_edge,
-            upper_edge=high_edge,
+            tails=tails,
             exploration=found.exploration,
             concave=found.concave,
             check=check,
@@ -275,11 +308,16 @@ class Estimator:
             nobs_by=by_name,
             weights_kind=None if weights is None else "frequency",
             verdict=verdict,
+            tails=tails if tails and curvature and _settled(tails, solution, curvature) else None,
             solution=solution,
             exploration=found.exploration,
             record=record,
             notices=(*problem.roles.notices, *problem.notices),
         )
+
+
+def _settled(tails: Tails, solution: Solution, curvature: Curvature) -> bool:
+    return solution.score is not None and tails.settled(solution.score, curvature)
 
 
 def hessian_of(

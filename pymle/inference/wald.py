@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from pymle.estimate import Estimate
 from pymle.inference.covariance import standard_errors
@@ -88,6 +87,9 @@ def limits_between(
     lower, upper : numpy.ndarray, shape (m,)
     scale : tuple of str
     """
+    # Imported here: scipy.special sets a warnings filter, which `import pymle` shall not do.
+    from scipy.special import ndtri
+
     q = ndtri(0.5 + 0.5 * level)
     lower, upper = np.full(len(value), np.nan), np.full(len(value), np.nan)
     scale = []

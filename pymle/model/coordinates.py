@@ -262,9 +262,8 @@ class Coordinates:
         for block in self.layout.blocks:
             count = block.free.stop - block.free.start
             if not block.support.elementwise:
-                edge = block.support.kind == "simplex"
-                low.append(np.full(count, edge))
-                high.append(np.full(count, edge))
+                low.append(np.zeros(count, dtype=bool))
+                high.append(np.zeros(count, dtype=bool))
                 continue
             a = np.isfinite(lower[block.natural][~block.fixed])
             b = np.isfinite(upper[block.natural][~block.fixed])
@@ -282,6 +281,26 @@ class Coordinates:
             if b.support.kind == "positive"
         ]
         return np.concatenate([*places, np.zeros(0, dtype=int)]).astype(int)
+
+    @cached_property
+    def bent_coordinates(self) -> np.ndarray:
+        """Which unconstrained coordinates are a log or log-odds of one natural entry."""
+        out = np.zeros(self.layout.size, dtype=bool)
+        for block in self.layout.blocks:
+            out[block.free] = block.support.kind in {"positive", "interval"}
+        return out
+
+    def saturated(self, natural: np.ndarray) -> list[tuple[slice, tuple[str, ...]]]:
+        """Simplex variables with entries at zero to 1e-7: coordinates, and those entries."""
+        out = []
+        for block in self.layout.blocks:
+            if block.support.kind != "simplex" or block.wholly_fixed:
+                continue
+            entries = zip(block.labels, natural[block.natural], strict=True)
+            labels = tuple(label for label, value in entries if value < 1e-7)
+            if labels and block.free.stop - block.free.start >= len(labels):
+                out.append((block.free, labels))
+        return out
 
     @cached_property
     def real_coordinates(self) -> np.ndarray:

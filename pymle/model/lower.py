@@ -221,8 +221,8 @@ def _to_jax(inputs: list[Any], outputs: list[Any]) -> Callable[..., tuple]:
     rewriter, translate = compat.jax_linker()
     graph = FunctionGraph(inputs, outputs, clone=True)
 
-    def program(*arrays: Any) -> tuple:
-        out = translate(graph)(*arrays)
+    def program(function: Any, *arrays: Any) -> tuple:
+        out = function(*arrays)
         out = out if isinstance(out, tuple | list) else (out,)
         return tuple(jax.numpy.asarray(o) for o in out)
 
@@ -230,7 +230,12 @@ def _to_jax(inputs: list[Any], outputs: list[Any]) -> Callable[..., tuple]:
     with warnings.catch_warnings(), _quiet_pytensor():
         warnings.simplefilter("ignore")
         rewriter.rewrite(graph)
-        traced = jax.make_jaxpr(program)(*shapes)
+        try:
+            traced = jax.make_jaxpr(lambda *a: program(translate(graph), *a))(*shapes)
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+            # Masks and shapes that are constants of the graph have to be known to the trace.
+            function = translate(graph)
+            traced = jax.make_jaxpr(lambda *a: program(function, *a))(*shapes)
     function = jaxpr_as_fun(traced)
 
     def call(x: Any, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 #: Coordinates beyond which a diagonal derivative is kept sparse.
 _SPARSE = 3000
@@ -62,6 +61,9 @@ class ElementwiseMap:
         return out
 
     def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # Imported here: scipy.special sets a warnings filter, which `import pymle` shall not do.
+        from scipy.special import expit
+
         x = np.asarray(x, dtype=np.float64)
         below, above = np.isfinite(self._low), np.isfinite(self._high)
         value, first, second = x.copy(), np.ones_like(x), np.zeros_like(x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
 
 __all__ = ["dispersed", "spread_out"]
 
@@ -38,6 +37,9 @@ def dispersed(center: np.ndarray, scale: np.ndarray | float, n: int, seed: int =
     ----------
     .. [1] McKay, Beckman and Conover (1979). doi:10.1080/00401706.1979.10489755
     """
+    # Imported here: scipy.special sets a warnings filter, which `import pymle` shall not do.
+    from scipy.special import ndtri
+
     center = np.asarray(center, dtype=np.float64)
     k = center.size
     if n <= 0 or k == 0:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from pymle.errors import AnalysisError
 from pymle.inference import Limits, derived, wald_limits
@@ -84,6 +83,9 @@ def full_table(
 
 
 def _frame(labels: Sequence[str], limits: Limits, keep: np.ndarray) -> pd.DataFrame:
+    # Imported here: scipy.special sets a warnings filter, which `import pymle` shall not do.
+    from scipy.special import ndtr
+
     value, se = limits.estimate[keep], limits.se[keep]
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(limits.zero_inside[keep] & (se > 0), value / se, np.nan)

@@ -113,15 +113,19 @@ def _first_values(fit: Any) -> list[str]:
 
 
 def _notes(fit: Any) -> list[str]:
-    notes = ["se and 95% Wald limits from the exact observed information, natural scale"]
+    if fit.estimate.curvature_is_cheap and fit.estimate.null_space is None:
+        notes = ["no standard errors: the point is no strict maximum"]
+    else:
+        notes = ["se and 95% Wald limits from the exact observed information, natural scale"]
     if fit.objective == "map":
         notes = ["se: posterior curvature at the mode (not standard errors of an estimator)"]
     if "differenced" in fit.record.hessian:
         notes[0] = notes[0].replace("exact observed information", "observed information")
         notes.append(f"second derivatives {fit.record.hessian}")
-    if fit.verdict.status.value == "boundary":
-        edge = ", ".join(fit.verdict.parameters)
-        notes.append(f"standard errors are conditional on {edge} at the edge of the support")
+    if fit.estimate.tails is not None:
+        away = ", ".join(fit.verdict.parameters)
+        where = "the edge of the support" if fit.verdict.status.value == "boundary" else "its limit"
+        notes.append(f"standard errors are conditional on {away} at {where}")
     held = fit.estimate.layout
     fixed = [
         f"{label} = {value:g}"

@@ -3,5 +3,16 @@
 from pymle.verdict.assess import assess, derivative_check
 from pymle.verdict.curvature import Curvature, curvature_of
 from pymle.verdict.records import Status, Verdict
+from pymle.verdict.tails import Saturated, Tails, find_tails
 
-__all__ = ["Curvature", "Status", "Verdict", "assess", "curvature_of", "derivative_check"]
+__all__ = [
+    "Curvature",
+    "Saturated",
+    "Status",
+    "Tails",
+    "Verdict",
+    "assess",
+    "curvature_of",
+    "derivative_check",
+    "find_tails",
+]

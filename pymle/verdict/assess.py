@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from pymle.optimize import Exploration, Solution, Termination
-from pymle.verdict.curvature import Curvature, curvature_of
+from pymle.verdict.curvature import Curvature
 from pymle.verdict.records import Status, Verdict
+from pymle.verdict.tails import Tails
 
 #: Expected gain in log-likelihood above which a point is not converged.
 _GAIN = 1e-10
-#: Expected gain of the other coordinates below which a maximum at an edge is one.
-_SETTLED = 1e-6
 #: Steps of the derivative check, in standard errors.
 _STEPS = (0.05, 0.005, 0.0005)
 #: Disagreement of value, score and curvature that no rounding explains.
@@ -26,8 +25,7 @@ def assess(
     curvature: Curvature | None,
     *,
     labels: Sequence[str],
-    lower_edge: np.ndarray,
-    upper_edge: np.ndarray,
+    tails: Tails | None,
     exploration: Exploration | None,
     concave: bool,
     check: float | None,
@@ -44,8 +42,8 @@ def assess(
         look at the curvature (`Solution.converged`) has to do.
     labels : sequence of str
         One per unconstrained coordinate.
-    lower_edge, upper_edge : numpy.ndarray of bool, shape (k,)
-        Whether minus or plus infinity of a coordinate is a finite edge of the support.
+    tails : Tails or None
+        Coordinates that ran into a tail of their working scale.
     exploration : Exploration or None
         The searches from several starts, where they ran.
     concave : bool
@@ -76,14 +74,20 @@ def assess(
         return Verdict(Status.DERIVATIVE_FREE, evidence, _ADVICE["derivative-free"])
     if curvature is None:
         return _large(solution, evidence, exploration)
-    if check is not None and not check < _DISAGREE and solution.converged:
-        return Verdict(Status.INCONSISTENT, evidence, _ADVICE["inconsistent"])
-
-    away = _runaway(solution)
-    if away is not None:
-        return _at_infinity(away, solution, curvature, evidence, labels, lower_edge, upper_edge)
     if not curvature.finite:
         return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
+    if tails is not None and tails.rising:
+        return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], tails.towards)
+    if tails is not None and tails.settled(solution.score, curvature):
+        status = Status.NO_MAXIMUM if tails.infinite else Status.BOUNDARY
+        advice = _ADVICE["limit" if tails.infinite else "boundary"]
+        return Verdict(status, evidence, advice, tails.towards)
+    away = _runaway(solution)
+    if away is not None:
+        weights = _weights(labels, away, least=0.1)
+        return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], weights)
+    if check is not None and not check < _DISAGREE and solution.converged:
+        return Verdict(Status.INCONSISTENT, evidence, _ADVICE["inconsistent"])
     if solution.termination is Termination.SADDLE or curvature.indefinite:
         weights = _weights(labels, curvature.lowest_direction)
         if not solution.converged and solution.termination is not Termination.SADDLE:
@@ -202,36 +206,6 @@ def _runaway(solution: Solution) -> np.ndarray | None:
     return direction
 
 
-def _at_infinity(
-    direction: np.ndarray,
-    solution: Solution,
-    curvature: Curvature,
-    evidence: dict[str, Any],
-    labels: Sequence[str],
-    lower_edge: np.ndarray,
-    upper_edge: np.ndarray,
-) -> Verdict:
-    """Tell an edge of the support from a likelihood that rises to infinity."""
-    moving = np.abs(direction) > 0.1
-    to_edge = np.where(direction < 0, lower_edge, upper_edge) & moving
-    weights = _weights(labels, direction, least=0.1)
-    unbounded = solution.termination is Termination.UNBOUNDED
-    if unbounded or not to_edge.any() or not _settled(solution, curvature, ~to_edge):
-        return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], weights)
-    edge = {label: w for label, w in weights.items() if to_edge[list(labels).index(label)]}
-    return Verdict(Status.BOUNDARY, evidence, _ADVICE["boundary"], edge)
-
-
-def _settled(solution: Solution, curvature: Curvature, rest: np.ndarray) -> bool:
-    """Whether the other coordinates are at a strict maximum of their own."""
-    if not rest.any():
-        return True
-    if solution.score is None or not curvature.finite:
-        return False
-    inner = curvature_of(curvature.information[np.ix_(rest, rest)])
-    return inner.positive and inner.expected_gain(solution.score[rest]) < _SETTLED
-
-
 def _weights(labels: Sequence[str], direction: np.ndarray, least: float = 1e-3) -> dict[str, float]:
     order = np.argsort(-np.abs(direction), kind="stable")
     return {labels[int(i)]: float(direction[i]) for i in order if abs(direction[i]) >= least}
@@ -288,6 +262,10 @@ _ADVICE = {
     "boundary": (
         "Compare with the model without it (`fixed=` at the edge); limits for it have to be "
         "one-sided. The standard errors of the others are conditional on the edge."
+    ),
+    "limit": (
+        "The likelihood tends to that of a simpler model as it goes to infinity: fit that model. "
+        "The standard errors of the others are conditional on the limit."
     ),
     "no maximum": (
         "Typical causes are separation in binary data and a scale that collapses onto single "
