@@ -1,0 +1,141 @@
+"""Questions that have no meaning for a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pymle.errors.base import PymleError
+from pymle.errors.words import unknown_name
+
+
+class AnalysisError(PymleError):
+    """An analysis that has no meaning for this fit."""
+
+    @classmethod
+    def needs_mle(cls, what: str) -> AnalysisError:
+        """A likelihood quantity of a MAP fit.
+
+        Parameters
+        ----------
+        what : str
+            The quantity, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} belongs to maximum likelihood: this is a MAP fit, whose maximum and curvature "
+            "contain the priors, so the value would have no meaning. Use `pymle.find_MLE`."
+        )
+
+    @classmethod
+    def needs_nobs(cls, what: str) -> AnalysisError:
+        """A quantity that needs the number of observations.
+
+        Parameters
+        ----------
+        what : str
+            The quantity, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} needs the number of observations, which a likelihood written as pm.Potential "
+            "does not tell."
+        )
+
+    @classmethod
+    def sampling_weights(cls, what: str) -> AnalysisError:
+        """A quantity that is withheld under sampling weights.
+
+        Parameters
+        ----------
+        what : str
+            The quantity, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} is withheld: with sampling weights the weighted sum is no log-likelihood. "
+            "Use sandwich standard errors."
+        )
+
+    @classmethod
+    def no_observation_terms(cls, name: str) -> AnalysisError:
+        """A likelihood without per-observation terms.
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{name}` has one joint log-likelihood and no per-observation terms (its observations "
+            "depend on each other). Group the data into independent units, or use the joint value."
+        )
+
+    @classmethod
+    def unknown_variable(cls, name: str, known: Iterable[str]) -> AnalysisError:
+        """A variable name that the fit does not have.
+
+        Parameters
+        ----------
+        name : str
+            The name that was given.
+        known : iterable of str
+            The names that there are; the nearest is suggested.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(unknown_name("var_names", name, known))
+
+    @classmethod
+    def unknown_coordinate(cls, dim: str, label: object, known: Iterable[object]) -> AnalysisError:
+        """A dim or a coordinate label that the shown variables do not have.
+
+        Parameters
+        ----------
+        dim : str
+            The dim.
+        label : object
+            The label; None where the dim itself is unknown.
+        known : iterable
+            The dims or labels that there are.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        if label is None:
+            return cls(unknown_name("coords", dim, map(str, known)))
+        return cls(unknown_name(f"coords of `{dim}`", str(label), map(str, known)))
+
+    @classmethod
+    def argument(cls, name: str, seen: object, expected: str) -> AnalysisError:
+        """An argument out of its range.
+
+        Parameters
+        ----------
+        name : str
+            The argument.
+        seen : object
+            The value given.
+        expected : str
+            What it may be, in words.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(f"`{name}` = {seen!r}: expected {expected}.")
