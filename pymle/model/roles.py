@@ -71,7 +71,18 @@ class Roles:
     ambiguous: Mapping[str, str]
 
     def names(self, role: str) -> tuple[str, ...]:
-        """Names of the variables with a role, in model order."""
+        """Names of the variables with a role.
+
+        Parameters
+        ----------
+        role : str
+            As in :class:`Role`.
+
+        Returns
+        -------
+        tuple of str
+            In model order.
+        """
         return tuple(entry.name for entry in self.entries if entry.role == role)
 
     def __getitem__(self, name: str) -> Role:
@@ -81,7 +92,13 @@ class Roles:
         raise PointError.unknown("roles", name, [entry.name for entry in self.entries])
 
     def to_frame(self) -> pd.DataFrame:
-        """The table as a pandas frame, indexed by name."""
+        """The table as a pandas frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``role`` and ``reason``, indexed by name.
+        """
         rows = [(e.name, self._shown(e), e.reason) for e in self.entries]
         return pd.DataFrame(rows, columns=["name", "role", "reason"]).set_index("name")
 

@@ -9,7 +9,33 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """What a fit turned out to be."""
+    """What a fit turned out to be.
+
+    Attributes
+    ----------
+    MAXIMUM
+        A strict local maximum to rounding error; the only certified status.
+    BOUNDARY
+        The log-likelihood rises up to the edge of a support.
+    NO_MAXIMUM
+        It keeps rising as a parameter goes to infinity.
+    FLAT
+        It does not change along a direction: parameters are not identified.
+    SADDLE
+        The score is zero, but some direction leads upwards.
+    NOT_CONVERGED
+        The search stopped before it reached a maximum.
+    LOCAL
+        A strict local maximum that too few of the searches from other starts reached.
+    SEVERAL
+        A strict local maximum; another one has the same log-likelihood.
+    HIGHER_ELSEWHERE
+        A strict local maximum; an unfinished search from another start got higher.
+    DERIVATIVE_FREE
+        Found without a gradient, so that nothing can be certified.
+    INCONSISTENT
+        Value, score and curvature disagree with each other.
+    """
 
     MAXIMUM = "maximum"
     BOUNDARY = "boundary"
