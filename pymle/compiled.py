@@ -286,8 +286,8 @@ def make_problem(
         raise AnalysisError.argument("method", method, f"one of {', '.join(_METHODS)}")
     if backend not in _BACKENDS:
         raise AnalysisError.argument("backend", backend, f"one of {', '.join(_BACKENDS)}")
-    whole = isinstance(n_starts, int | np.integer) and not isinstance(n_starts, bool)
-    if n_starts != "auto" and not (whole and n_starts >= 1):
+    number = isinstance(n_starts, int | np.integer) and not isinstance(n_starts, bool)
+    if n_starts != "auto" and not (number and int(n_starts) >= 1):
         raise AnalysisError.argument("n_starts", n_starts, '"auto" or a positive whole number')
     model = resolve_model(model)
     found = find_roles(

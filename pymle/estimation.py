@@ -112,6 +112,7 @@ class Estimator:
         point = coordinates.complete(start)
         x0 = self._usable_start(problem, likelihood, start, point)
         began = time.perf_counter()
+        likelihood.difference_if_needed(x0)
         found = search(
             likelihood,
             x0,
@@ -250,7 +251,9 @@ class Estimator:
         verdict = assess(
             solution,
             curvature,
+            start=found.start,
             labels=layout.free_labels,
+            bent=coordinates.bent_coordinates,
             tails=tails,
             exploration=found.exploration,
             concave=found.concave,
@@ -268,14 +271,10 @@ class Estimator:
             )
             loglik, logposterior = float(out[-1]), solution.value
         by_name = observations(problem, weights)
-        exact = (
-            "exact"
-            if not lowered.differenced
-            else (
-                f"differenced from the exact score ({', '.join(lowered.differenced)}; "
-                f"relative error {error:.1e})"
-            )
-        )
+        exact = "exact"
+        if likelihood.differenced:
+            causes = ", ".join(lowered.differenced) or "JAX has none at the start"
+            exact = f"differenced from the exact score ({causes}; relative error {error:.1e})"
         record = FitRecord(
             route=lowered.route,
             route_reason=lowered.reason,

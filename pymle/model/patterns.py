@@ -220,8 +220,10 @@ def _cauchy_cdf(node: Apply) -> list[Variable] | None:
     if total is None or len(total) != 2 or _value(total[0]) != 0.5:
         return None
     ratio = _args(total[1], ps.TrueDiv)
-    angle = _args(ratio[0], ps.ArcTan) if ratio is not None else None
-    if angle is None or _value(ratio[1]) != float(np.pi):
+    if ratio is None or _value(ratio[1]) != float(np.pi):
+        return None
+    angle = _args(ratio[0], ps.ArcTan)
+    if angle is None:
         return None
     return [pt.log(pt.arctan2(1.0, -angle[0]) / np.pi)]
 

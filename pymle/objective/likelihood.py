@@ -20,6 +20,8 @@ import numpy as np
 _FUSED_WORK = 200_000
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
+#: Size up to which the Hessian at the start is looked at.
+_LOOKED_AT = 400
 #: Rounding by which a sum of log-probabilities may exceed its ceiling.
 _OVER = 1e-6
 #: Below so many points a loop costs less than compiling a batch.
@@ -141,6 +143,20 @@ class Likelihood:
                 hessian=np.asarray(out[2]) if self._fused else None,
             )
         return self._last
+
+    def difference_if_needed(self, x: np.ndarray) -> None:
+        """Leave the Hessian to differences of the score where its program gives no numbers.
+
+        Second derivatives of expressions such as ``0 ** k`` can be undefined in JAX
+        although the score is right.
+        """
+        if not self.has_hessian or self.size > _LOOKED_AT:
+            return
+        value, score = self.value_and_score(x)
+        fine = np.isfinite(value) and np.all(np.isfinite(score))
+        if fine and not np.all(np.isfinite(self.hessian(x))):
+            self.differenced, self.has_hessian, self._fused = True, False, False
+            self._last = None
 
     def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Second derivatives times ``v`` (k,)."""

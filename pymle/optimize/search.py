@@ -44,6 +44,8 @@ class Search:
     ----------
     solution : Solution
         The best.
+    start : ndarray, shape (k,)
+        Where the first search began.
     exploration : Exploration or None
         All starts, where more than one ran.
     concave : bool
@@ -58,6 +60,7 @@ class Search:
     """
 
     solution: Solution
+    start: np.ndarray
     exploration: Exploration | None
     concave: bool
     artefacts: tuple[Solution, ...] = ()
@@ -105,13 +108,13 @@ def search(
     first = maximise(objective, start, method=method, callback=callback)
     automatic = n_starts == "auto"
     if first.termination is Termination.INTERRUPTED or n_starts == 1:
-        return Search(first, None, concave=False)
+        return Search(first, start, None, concave=False)
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
-        return Search(first, None, concave=False)
+        return Search(first, start, None, concave=False)
     points = _finite(candidates(64 if automatic else int(n_starts)))
     settled = first.converged or first.termination is Termination.RUNAWAY
     if automatic and settled and _concave(objective, points[:_LOOKS]):
-        return Search(first, None, concave=True)
+        return Search(first, start, None, concave=True)
     if not automatic:
         exploration = explore(
             objective,
@@ -122,7 +125,7 @@ def search(
             callback=callback,
         )
         kept, artefacts = _without_artefacts(objective, exploration)
-        return Search(kept.best, kept, concave=False, artefacts=artefacts)
+        return Search(_nearest(kept, start), start, kept, concave=False, artefacts=artefacts)
     kept, artefacts = _calm(objective, first, points, method, callback)
     apart = list(kept.solutions)
     if not _agreed(kept) and getattr(objective, "batched", False):
@@ -139,12 +142,33 @@ def search(
         apart += drawn
         kept, more = _without_artefacts(objective, kept)
         artefacts += more
+    kept = _beyond_rounding(objective, kept)
     if kept.higher_unconverged or not kept.best.converged:
         kept = _go_on(objective, kept, method, callback)
         kept, more = _without_artefacts(objective, kept)
         artefacts += more
     trusted = _agreed(kept) or _trusted(kept, apart, first if given else None)
-    return Search(kept.best, kept, concave=False, artefacts=artefacts, trusted=trusted)
+    best = _nearest(kept, start)
+    return Search(best, start, kept, concave=False, artefacts=artefacts, trusted=trusted)
+
+
+def _nearest(exploration: Exploration, start: np.ndarray) -> Solution:
+    """Among ends of the same height the one nearest to the start: a choice that repeats.
+
+    Ties (mirror images of a symmetric start) go to the first in lexicographic order.
+    """
+    best = exploration.best
+    same = [
+        s
+        for s in exploration.solutions
+        if s.termination is best.termination and same_value(s.value, best.value)
+    ]
+
+    def key(solution: Solution) -> tuple[float, tuple[float, ...]]:
+        distance = float(np.linalg.norm((solution.x - start) / np.maximum(np.abs(start), 1.0)))
+        return float(f"{distance:.5e}"), tuple(np.round(solution.x, 5))
+
+    return min(same, key=key)
 
 
 def _calm(
@@ -183,6 +207,25 @@ def _calm(
     if kept is None:
         kept = gather([first], spread=np.maximum(np.abs(first.x), 1.0))
     return kept, artefacts
+
+
+def _beyond_rounding(objective: Objective, exploration: Exploration) -> Exploration:
+    """Leave out unconverged ends that are higher only by the rounding of the value."""
+    if not exploration.higher_unconverged:
+        return exploration
+    best = exploration.best
+    allowed = 100.0 * value_noise(objective, best)
+    rest = [s for s in exploration.solutions if s.converged or not s.value > best.value]
+    highest = max(s.value for s in exploration.solutions if np.isfinite(s.value))
+    if highest - best.value > allowed:
+        return exploration
+    return gather(
+        rest,
+        spread=np.maximum(np.abs(best.x), 1.0),
+        starts_left=exploration.starts_left,
+        termination=exploration.termination,
+        seconds=exploration.seconds,
+    )
 
 
 def _trusted(kept: Exploration, apart: list[Solution], given: Solution | None) -> bool:

@@ -112,7 +112,7 @@ def follow_tail(
         following = QuadraticModel(score, hessian, None, run.hessian_error)
         # Rounding far out can make the curvature indefinite, and the history then starts anew:
         # what was observed until there counts.
-        observed = tail.step_ratios, tail.decrement_ratios, tail.cosines
+        steps, decrements, cosines = tail.step_ratios, tail.decrement_ratios, tail.cosines
         before, last = len(tail.step_ratios), tail.steps[-1]
         tail.note(x, following)
         if len(tail.step_ratios) != before + 1:
@@ -121,7 +121,7 @@ def follow_tail(
         points += 1
     if points < 3:
         return None
-    return judge_tail(run, *observed, last, x)
+    return judge_tail(run, steps, decrements, cosines, last, x)
 
 
 def judge_tail(

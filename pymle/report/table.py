@@ -150,7 +150,7 @@ def _at_coords(
                 raise AnalysisError.unknown_coordinate(dim, label, layout.coords[dim])
     kept: set[str] = set()
     for name in chosen:
-        dims = tuple(dims_of.get(name) or ())
+        dims: tuple[str, ...] = tuple(dims_of.get(name) or ())
         rows = (
             fit._problem.labels_of(name, tuple(len(layout.coords[d]) for d in dims))
             if all(d in layout.coords for d in dims) and dims

@@ -14,6 +14,8 @@ from pymle.verdict.tails import Tails
 
 #: Expected gain in log-likelihood above which a point is not converged.
 _GAIN = 1e-10
+#: Fall of a log coordinate (a factor of 3e-7) in a search that does not converge.
+_COLLAPSE = 15.0
 #: Steps of the derivative check, in standard errors.
 _STEPS = (0.05, 0.005, 0.0005)
 #: Disagreement of value, score and curvature that no rounding explains.
@@ -24,7 +26,9 @@ def assess(
     solution: Solution,
     curvature: Curvature | None,
     *,
+    start: np.ndarray,
     labels: Sequence[str],
+    bent: np.ndarray,
     tails: Tails | None,
     exploration: Exploration | None,
     concave: bool,
@@ -40,8 +44,12 @@ def assess(
     curvature : Curvature or None
         None where no score exists, or where the problem is so large that the optimiser's own
         look at the curvature (`Solution.converged`) has to do.
+    start : numpy.ndarray, shape (k,)
+        Where the first search began.
     labels : sequence of str
         One per unconstrained coordinate.
+    bent : numpy.ndarray of bool, shape (k,)
+        Coordinates on a log or log-odds scale.
     tails : Tails or None
         Coordinates that ran into a tail of their working scale.
     exploration : Exploration or None
@@ -88,9 +96,13 @@ def assess(
         return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], weights)
     if check is not None and not check < _DISAGREE and solution.converged:
         return Verdict(Status.INCONSISTENT, evidence, _ADVICE["inconsistent"])
-    if solution.termination is Termination.SADDLE or curvature.indefinite:
+    collapsed = _collapsed(solution, start, labels, bent)
+    if collapsed:
+        return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], collapsed)
+    if curvature.indefinite:
         weights = _weights(labels, curvature.lowest_direction)
-        if not solution.converged and solution.termination is not Termination.SADDLE:
+        stationary = solution.converged or solution.termination is Termination.SADDLE
+        if not stationary:
             return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not converged"], weights)
         return Verdict(Status.SADDLE, evidence, _ADVICE["saddle"], weights)
     if not curvature.positive:
@@ -194,13 +206,21 @@ def _large(
     return Verdict(status, evidence, _ADVICE[advice])
 
 
+def _collapsed(solution: Solution, labels: Sequence[str], bent: np.ndarray) -> dict[str, float]:
+    """Log coordinates that fell so far in a search without an end that they head for zero."""
+    if solution.converged:
+        return {}
+    moved = solution.x - start
+    return {labels[int(i)]: -1.0 for i in np.flatnonzero(bent & (moved < -_COLLAPSE))}
+
+
 def _runaway(solution: Solution) -> np.ndarray | None:
     away = {Termination.RUNAWAY, Termination.UNBOUNDED, Termination.EDGE}
     if solution.termination not in away and not solution.record.runaway:
         return None
     direction = solution.record.runaway_direction
     if direction is None:
-        moved = solution.record.end - solution.record.start
+        moved = solution.x - start
         size = np.max(np.abs(moved)) if moved.size else 0.0
         direction = moved / size if size > 0 else moved
     return direction

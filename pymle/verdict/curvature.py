@@ -9,6 +9,8 @@ import numpy as np
 
 #: Eigenvalues of the scaled information below this many roundings per coordinate are zero.
 _ROUNDINGS = 64.0
+#: Negative eigenvalues of this size are no upward curvature.
+_RIDGE = 1e-8
 #: Up to this size all eigenvalues are computed; beyond, a Cholesky factor decides.
 _ALL_EIGENVALUES = 1000
 
@@ -61,8 +63,12 @@ class Curvature:
 
     @property
     def indefinite(self) -> bool:
-        """Whether an eigenvalue is negative beyond rounding."""
-        return not self.positive and bool(self.eigen[0][0] < -self.tolerance)
+        """Whether an eigenvalue is negative beyond what a score that is not quite zero explains.
+
+        On a curved ridge (only a product of two parameters is identified) the curvature
+        along the ridge is proportional to the remaining score, with either sign.
+        """
+        return not self.positive and bool(self.eigen[0][0] < -max(self.tolerance, _RIDGE))
 
     @property
     def extremes(self) -> tuple[float, float]:
@@ -81,7 +87,8 @@ class Curvature:
     def null_space(self) -> np.ndarray:
         """Directions (k, q) on the unconstrained scale whose curvature is zero to rounding."""
         values, vectors = self.eigen
-        return vectors[:, np.abs(values) <= self.tolerance] / self.scale[:, None]
+        cut = max(self.tolerance, -float(values[0]))
+        return vectors[:, values <= cut] / self.scale[:, None]
 
     @property
     def lowest_direction(self) -> np.ndarray:
