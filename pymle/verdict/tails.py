@@ -120,7 +120,7 @@ def find_tails(
         side, still = _side(value, x, int(i))
         if side == 0.0:
             continue
-        towards[labels[i]] = side
+        towards[labels[int(i)]] = side
         directions.append(np.eye(len(x))[i])
         infinite |= not (lower_edge[i] if side < 0 else upper_edge[i])
         rising |= still
