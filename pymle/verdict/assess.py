@@ -206,7 +206,9 @@ def _large(
     return Verdict(status, evidence, _ADVICE[advice])
 
 
-def _collapsed(solution: Solution, labels: Sequence[str], bent: np.ndarray) -> dict[str, float]:
+def _collapsed(
+    solution: Solution, start: np.ndarray, labels: Sequence[str], bent: np.ndarray
+) -> dict[str, float]:
     """Log coordinates that fell so far in a search without an end that they head for zero."""
     if solution.converged:
         return {}
@@ -220,7 +222,7 @@ def _runaway(solution: Solution) -> np.ndarray | None:
         return None
     direction = solution.record.runaway_direction
     if direction is None:
-        moved = solution.x - start
+        moved = solution.record.end - solution.record.start
         size = np.max(np.abs(moved)) if moved.size else 0.0
         direction = moved / size if size > 0 else moved
     return direction
