@@ -40,7 +40,7 @@ def likelihood_of(
         route=lowered.route,
         has_score=lowered.has_score,
         differenced=bool(lowered.differenced),
-        rows=max([int(np.size(d)) for d in data] + [1]),
+        rows=max([len(d) for d in data if np.ndim(d)] + [1]),
         programs=problem.programs.setdefault(id(lowered), {}),
         ceiling=problem.ceiling,
         quick=quick,

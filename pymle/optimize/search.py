@@ -28,7 +28,9 @@ _ALARMED = 30.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
 #: Dispersed points at which the curvature is looked at.
-_LOOKS = 6
+_LOOKS, _FEWEST_LOOKS = 6, 3
+#: Seconds an evaluation may take before fewer points are looked at.
+_DEAR = 0.02
 #: Curvature that is zero to rounding.
 _PLATEAU = 1e-13
 #: Change of the log-likelihood under a relative change of 1e-12 of the point that its slope does
@@ -113,7 +115,8 @@ def search(
         return Search(first, start, None, concave=False)
     points = _finite(candidates(64 if automatic else int(n_starts)))
     settled = first.converged or first.termination is Termination.RUNAWAY
-    if automatic and settled and _concave(objective, points[:_LOOKS]):
+    looks = _LOOKS if _seconds_each(first) < _DEAR else _FEWEST_LOOKS
+    if automatic and settled and _concave(objective, points[:looks]):
         return Search(first, start, None, concave=True)
     if not automatic:
         exploration = explore(
@@ -313,12 +316,13 @@ def _concave(objective: Objective, points: np.ndarray) -> bool:
     """
     seen = 0
     for x in points:
-        value, _ = objective.value_and_score(x)
-        if not np.isfinite(value):
-            continue
         hessian = objective.hessian(x) if objective.has_hessian else None
-        if hessian is None or not np.all(np.isfinite(hessian)):
+        if hessian is None:
             return False
+        if not np.all(np.isfinite(hessian)):
+            if np.isfinite(objective.value(x)):
+                return False
+            continue  # outside the domain
         diagonal = -np.diagonal(hessian)
         if np.max(np.abs(hessian)) < _PLATEAU:
             continue
@@ -329,13 +333,16 @@ def _concave(objective: Objective, points: np.ndarray) -> bool:
         if lowest < -_PLATEAU:
             return False
         seen += lowest > 0
-    return seen >= 3
+    return seen >= _FEWEST_LOOKS
+
+
+def _seconds_each(solution: Solution) -> float:
+    return solution.record.seconds / max(sum(solution.record.evaluations.values()), 1)
 
 
 def _affordable(points: np.ndarray, first: Solution, seconds: float | None) -> np.ndarray:
     """As many candidates as can be ranked in a tenth of the time."""
-    calls = max(sum(first.record.evaluations.values()), 1)
-    each = first.record.seconds / calls
+    each = _seconds_each(first)
     if seconds is None or each <= 0:
         return points
     return points[: max(int(0.1 * seconds / each), 8)]

@@ -159,11 +159,14 @@ def derivative_check(
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=len(curvature.scale))
     direction = signs / curvature.scale
     direction /= np.sqrt(direction @ curvature.information @ direction)
-    return min(
-        (_disagreement(value_and_score, solution, direction, t) for t in _STEPS),
-        key=lambda d: d if d is not None else np.inf,
-        default=None,
-    )
+    smallest: float | None = None
+    for t in _STEPS:
+        found = _disagreement(value_and_score, solution, direction, t)
+        if found is not None and (smallest is None or found < smallest):
+            smallest = found
+        if smallest is not None and smallest < _DISAGREE:
+            break
+    return smallest
 
 
 def _disagreement(
