@@ -14,51 +14,22 @@ import pytensor.scalar as ps
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import I0e, SplineWrapper
-from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
+from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.tensor.basic import Alloc
-from pytensor.tensor.elemwise import DimShuffle, Elemwise
-from pytensor.tensor.exceptions import NotScalarConstantError
+from pytensor.tensor.elemwise import DimShuffle
 
-from pymle.model.special_ops import PiecewisePolynomial, Special, special
-
-try:
-    from pytensor.tensor.basic import get_underlying_scalar_constant_value as _scalar_constant
-except ImportError:  # pragma: no cover - later PyTensor
-    from pytensor.tensor import get_scalar_constant_value as _scalar_constant
+from pymle.model.special_ops import PiecewisePolynomial, special
+from pymle.model.terms import args_of as _args
+from pymle.model.terms import computed_by as _is
+from pymle.model.terms import key_of as _key
+from pymle.model.terms import scalar_value as _value
 
 __all__ = ["RULES"]
 
 _LOG2 = float(np.log(2.0))
 _ROOT2 = float(np.sqrt(2.0))
-
-
-def _is(variable: Variable, kind: type | tuple[type, ...]) -> bool:
-    """Whether a variable is computed elementwise by this scalar Op."""
-    node = variable.owner
-    return (
-        node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kind)
-    )
-
-
-def _args(variable: Variable, kind: type | tuple[type, ...]) -> list[Variable] | None:
-    return list(variable.owner.inputs) if _is(variable, kind) else None
-
-
-def _key(variable: Variable) -> str | None:
-    return variable.owner.op.scalar_op.key if _is(variable, Special) else None
-
-
-def _value(variable: Variable) -> float | None:
-    """Return a scalar constant's value, through broadcasting and casts."""
-    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
-        variable = variable.owner.inputs[0]
-    if isinstance(variable, Constant):
-        data = np.asarray(variable.data)
-        return float(data.reshape(-1)[0]) if data.size == 1 else None
-    try:
-        return float(_scalar_constant(variable))
-    except (NotScalarConstantError, TypeError, ValueError):
-        return None
+# What JAX lacks, or PyTensor cannot translate to it.
+_RENAMED = {psm.Erfcx: "erfcx", psm.Erfinv: "erfinv", psm.Erfcinv: "erfcinv"}
 
 
 def _normal_tail(node: Apply) -> list[Variable] | None:
@@ -265,8 +236,9 @@ def _log_of_product(node: Apply) -> list[Variable] | None:
 
 def _function(node: Apply) -> list[Variable] | None:
     out = node.outputs[0]
-    if _is(out, psm.Erfcx):
-        return [special("erfcx")(*node.inputs)]
+    for kind, key in _RENAMED.items():
+        if _is(out, kind):
+            return [special(key)(*node.inputs)]
     if _is(out, psm.GammaInc):
         return [pt.exp(special("log_gamma_p")(*node.inputs))]
     if _is(out, psm.GammaIncC):

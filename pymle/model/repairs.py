@@ -35,6 +35,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pymle.model.patterns import RULES
 from pymle.model.precision import promote
 from pymle.model.special_ops import PiecewisePolynomial, Special, register_with_jax
+from pymle.model.sums import SUM_RULES
 
 try:
     from pytensor.graph.traversal import io_toposort, walk
@@ -148,7 +149,7 @@ def _all(conditions: Sequence[Variable]) -> Variable:
 
 
 def _hoist_checks(outputs: list[Variable]) -> list[Variable]:
-    new_outputs, mapping = _rebuild(outputs, (_strip_check, _inner_graph, *RULES))
+    new_outputs, mapping = _rebuild(outputs, (_strip_check, _inner_graph, *RULES, *SUM_RULES))
     hoisted = []
     for old, new in zip(outputs, new_outputs, strict=True):
         conditions: dict[Variable, None] = {}

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from pymle.model.special_ratio import log1p_minus, ratio_functions, stirling_error
+
 __all__ = ["jax_functions", "numpy_functions"]
 
 Array = Any
@@ -148,24 +150,6 @@ def _log1mexp(xp: ModuleType, x: Array) -> Array:
     return xp.where(near, small, xp.log1p(-xp.exp(xp.where(near, -1.0, x))))
 
 
-def _log1p_minus(xp: ModuleType, u: Array) -> Array:
-    """Return log(1 + u) - u, by its series where the two nearly cancel."""
-    small = xp.abs(u) < 0.01
-    v = xp.where(small, u, 0.0)
-    series = 0.0 * v
-    for n in range(9, 1, -1):
-        series = series * v + (-1.0) ** (n + 1) / n
-    far = xp.where(small, 1.0, u)
-    return xp.where(small, series * v * v, xp.log1p(far) - far)
-
-
-def _stirling_error(x: Array) -> Array:
-    """Return gammaln(x + 1) - (x + 1/2) log(x) + x - log(2 pi) / 2 for x >= 15."""
-    r = 1.0 / (x * x)
-    tail = 1 / 1260 - r * (1 / 1680 - r * (1 / 1188 - r * 691 / 360360))
-    return (1 / 12 - r * (1 / 360 - r * tail)) / x
-
-
 def _gamma_head(xp: ModuleType, sp: Any, k: Array, x: Array) -> Array:
     """Return k log(x) - x - gammaln(k + 1), without cancellation for large k."""
     large = k > 15.0
@@ -173,9 +157,9 @@ def _gamma_head(xp: ModuleType, sp: Any, k: Array, x: Array) -> Array:
     u = (x - big) / big
     # u = -1 only where x is 0: kept off by the callers.
     stable = (
-        big * _log1p_minus(xp, xp.where(large, u, 0.0))
+        big * log1p_minus(xp, xp.where(large, u, 0.0))
         - 0.5 * xp.log(2.0 * np.pi * big)
-        - _stirling_error(big)
+        - stirling_error(big)
     )
     return xp.where(large, stable, k * xp.log(x) - x - sp.gammaln(k + 1.0))
 
@@ -288,8 +272,8 @@ def _log_beta(xp: ModuleType, sp: Any, a: Array, b: Array) -> Array:
         -(top - 0.5) * xp.log1p(small / top)
         - small * xp.log(top + small)
         + small
-        + _stirling_error(top)
-        - _stirling_error(top + small)
+        + stirling_error(top)
+        - stirling_error(top + small)
     )
     plain = sp.gammaln(large) - sp.gammaln(large + small)
     return sp.gammaln(small) + xp.where(asymptotic, ratio, plain)
@@ -347,7 +331,7 @@ def _functions(xp: ModuleType, sp: Any, stop: Callable) -> dict[str, Callable]:
 
         return function
 
-    return {
+    return ratio_functions(xp, sp) | {
         "erfcx": lambda x: _erfcx(xp, x),
         "erfcx_d1": lambda x: _erfcx_d1(xp, x),
         "log_erfc": lambda x: _log_erfc(xp, sp, x),
@@ -374,6 +358,8 @@ def numpy_functions() -> dict[str, Callable]:
 
     spec = SimpleNamespace(
         erf=special.erf,
+        erfinv=special.erfinv,
+        erfcinv=special.erfcinv,
         gammaln=special.gammaln,
         digamma=special.digamma,
         i0e=special.i0e,
@@ -403,6 +389,9 @@ def jax_functions() -> dict[str, Callable]:
 
     spec = SimpleNamespace(
         erf=special.erf,
+        # By the normal quantile, which keeps its digits in the tails.
+        erfinv=lambda x: special.ndtri(0.5 + 0.5 * x) / np.sqrt(2.0),
+        erfcinv=lambda x: -special.ndtri(0.5 * x) / np.sqrt(2.0),
         gammaln=special.gammaln,
         digamma=special.digamma,
         i0e=special.i0e,

@@ -25,6 +25,11 @@ __all__ = ["PiecewisePolynomial", "Special", "register_with_jax", "special"]
 
 Scalar = Any
 
+_ARGUMENTS = dict.fromkeys(("log_beta_p", "log_beta_q"), 3) | dict.fromkeys(
+    ("log_gamma_p", "log_gamma_q", "gamma_gap", "scaled_log1p", "log1p_ratio"), 2
+)
+_HALF_ROOT_PI = float(np.sqrt(np.pi) / 2.0)
+
 
 def _gamma_slope(k: Scalar, x: Scalar, log_tail: Scalar) -> Scalar:
     return exp((k - 1.0) * log(x) - x - gammaln(k) - log_tail)
@@ -60,6 +65,18 @@ def _partials(key: str, inputs: list[Scalar], out: Scalar) -> list[Scalar | None
             shapes = [_scalar(f"{key}_d{name}")(*inputs) for name in "ab"]
             slope = _beta_slope(*inputs, out)
             return [*shapes, slope if key == "log_beta_p" else -slope]
+        case "gamma_gap":
+            return [_scalar(f"gamma_gap_d{name}")(*inputs) for name in "ab"]
+        case "scaled_log1p":
+            n = inputs[0]
+            return [_scalar("log1p_gap")(x / n), 1.0 / (1.0 + x / n)]
+        case "log1p_ratio":
+            return [_scalar("log1p_ratio_dn")(*inputs), 1.0 / (inputs[0] + x)]
+        case "log1p_gap":
+            return [x / (1.0 + x) / (1.0 + x)]
+        case "erfinv" | "erfcinv":
+            slope = _HALF_ROOT_PI * exp(out * out)
+            return [slope if key == "erfinv" else -slope]
         case _:
             return [None] * len(inputs)
 
@@ -82,7 +99,7 @@ class Special(ScalarOp):
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.nin = 3 if key.startswith("log_beta") else 2 if key.startswith("log_gamma") else 1
+        self.nin = _ARGUMENTS.get(key.partition("_d")[0], 1)
         super().__init__(upgrade_to_float, name=key)
 
     def __eq__(self, other: object) -> bool:

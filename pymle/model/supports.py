@@ -16,6 +16,7 @@ from pymc.distributions import transforms as pmt
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import Transform
 
+from pymle.model import walks
 from pymle.model.correlation import CovarianceTransform, PackedCorrelationTransform
 
 # Distributions over the whole real line (or R^n): without a transform they need none.
@@ -144,7 +145,7 @@ def support_of(model: Any, rv: Any) -> Support:
         kind = _KINDS.get(type(default).__name__)
         if kind is None:
             kind = "interval" if isinstance(default, pmt.Interval) else "custom"
-        return Support(kind, default)
+        return Support(kind, _with_constant_order(default))
     if name == "LogitNormal":
         return Support("interval", pmt.logodds)
     if name in _REAL or _dims_real(op):
@@ -183,6 +184,14 @@ def _quiet_default(rv: Any) -> Transform | None:
         # such a variable is `unknown` here, and the indicator of its density stays.
         warnings.simplefilter("ignore")
         return _default_transform(rv.owner.op, rv)
+
+
+def _with_constant_order(transform: Transform) -> Transform:
+    """PyMC 6's Cholesky factor of a correlation matrix, its order a number: shapes need it."""
+    if type(transform).__name__ != "CholeskyCorrTransform" or not hasattr(transform.n, "owner"):
+        return transform
+    order = int(walks.evaluate([transform.n])[0])
+    return type(transform)(n=order, upper=transform.upper)
 
 
 def _same(registered: Transform, default: Transform | None) -> bool:

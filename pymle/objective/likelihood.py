@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-#: Below this many multiplications the curvature is computed along with every score, so that
-#: one program is compiled instead of two.
-_FUSED_WORK = 200_000
+#: Below this many multiplications compilation takes longer than a fit.
+_SMALL_WORK = 200_000
+#: Up to this many coordinates the curvature is computed along with every score: one program is
+#: compiled instead of two, and both share the pass over the data.
+_FUSED_SIZE = 30
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
 #: Size up to which the Hessian at the start is looked at.
@@ -103,11 +105,12 @@ class Likelihood:
         self._ceiling = ceiling
         self._quick = quick
         self._programs = {} if programs is None else programs
+        self._small = self._rows * size * max(size, 4) <= _SMALL_WORK
         self._fused = (
             route == "jax"
             and has_score
             and not differenced
-            and self._rows * size * max(size, 4) <= _FUSED_WORK
+            and (self._small or (size <= _FUSED_SIZE and rows * size <= _BATCH_ENTRIES))
         )
         self._arguments = self._place(held, weights, data)
         self._last: _Evaluation | None = None
@@ -225,7 +228,7 @@ class Likelihood:
             hessian, (value, gradient) = jax.jacfwd(score, has_aux=True)(x)
             return value, gradient, hessian
 
-        options = {"xla_backend_optimization_level": 0} if self._quick else None
+        options = {"xla_backend_optimization_level": 0} if self._quick and self._small else None
         return jax.jit(fused, compiler_options=options)
 
     @cached_property

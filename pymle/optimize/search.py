@@ -29,7 +29,7 @@ _ALARMED = 30.0
 _AGREE = 0.75
 #: Dispersed points at which the curvature is looked at.
 _LOOKS, _FEWEST_LOOKS = 6, 3
-#: Seconds an evaluation may take before fewer points are looked at.
+#: Seconds an evaluation may take before the search's own path has to do instead.
 _DEAR = 0.02
 #: Curvature that is zero to rounding.
 _PLATEAU = 1e-13
@@ -51,8 +51,8 @@ class Search:
     exploration : Exploration or None
         All starts, where more than one ran.
     concave : bool
-        The log-likelihood was concave at every dispersed point looked at, which is why no
-        further starts ran.
+        The log-likelihood was concave at every dispersed point looked at (at every point of
+        the path, where evaluations are dear), which is why no further starts ran.
     artefacts : tuple of Solution
         Ends of searches whose log-likelihood is rounding noise (numbers of very different size
         cancel there): not counted as points of the likelihood.
@@ -113,10 +113,11 @@ def search(
         return Search(first, start, None, concave=False)
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
         return Search(first, start, None, concave=False)
-    points = _finite(candidates(64 if automatic else int(n_starts)))
     settled = first.converged or first.termination is Termination.RUNAWAY
-    looks = _LOOKS if _seconds_each(first) < _DEAR else _FEWEST_LOOKS
-    if automatic and settled and _concave(objective, points[:looks]):
+    if automatic and settled and _seconds_each(first) > _DEAR and _concave_path(first):
+        return Search(first, start, None, concave=True)
+    points = _finite(candidates(64 if automatic else int(n_starts)))
+    if automatic and settled and _concave(objective, points[:_LOOKS]):
         return Search(first, start, None, concave=True)
     if not automatic:
         exploration = explore(
@@ -338,6 +339,12 @@ def _concave(objective: Objective, points: np.ndarray) -> bool:
 
 def _seconds_each(solution: Solution) -> float:
     return solution.record.seconds / max(sum(solution.record.evaluations.values()), 1)
+
+
+def _concave_path(solution: Solution) -> bool:
+    """Whether the curvature was negative definite all the way from the start."""
+    trace = solution.record.trace
+    return len(trace) >= _FEWEST_LOOKS and all(np.isfinite(t.expected_gain) for t in trace)
 
 
 def _affordable(points: np.ndarray, first: Solution, seconds: float | None) -> np.ndarray:

@@ -239,7 +239,7 @@ def _weights(labels: Sequence[str], direction: np.ndarray, least: float = 1e-3) 
 def _starts(exploration: Exploration | None, concave: bool) -> str:
     if exploration is None:
         if concave:
-            return "none needed: the log-likelihood was concave at all dispersed points looked at"
+            return "none needed: the log-likelihood was concave at all points looked at"
         return "one start; no evidence on globality was sought"
     reached = round(exploration.best_share * exploration.starts_run)
     if reached == 0:
