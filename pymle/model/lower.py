@@ -26,6 +26,7 @@ from pytensor.graph.traversal import ancestors
 
 from pymle.model import compat
 from pymle.model.density import DataInput, data_inputs, freeze_shared
+from pymle.model.products import vector_first
 from pymle.model.repairs import before_lowering, differenced_ops
 
 
@@ -230,6 +231,7 @@ def _to_jax(inputs: list[Any], outputs: list[Any]) -> Callable[..., tuple]:
     with warnings.catch_warnings(), _quiet_pytensor():
         warnings.simplefilter("ignore")
         rewriter.rewrite(graph)
+        vector_first.rewrite(graph)
         try:
             traced = jax.make_jaxpr(lambda *a: program(translate(graph), *a))(*shapes)
         except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):

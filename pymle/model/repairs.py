@@ -35,7 +35,8 @@ from pytensor.tensor.elemwise import Elemwise
 from pymle.model.patterns import RULES
 from pymle.model.precision import promote
 from pymle.model.special_ops import PiecewisePolynomial, Special, register_with_jax
-from pymle.model.sums import SUM_RULES
+from pymle.model.sums import SUM_RULES, shares
+from pymle.model.zeros import ZERO_RULES
 
 try:
     from pytensor.graph.traversal import io_toposort, walk
@@ -149,7 +150,7 @@ def _all(conditions: Sequence[Variable]) -> Variable:
 
 
 def _hoist_checks(outputs: list[Variable]) -> list[Variable]:
-    new_outputs, mapping = _rebuild(outputs, (_strip_check, _inner_graph, *RULES, *SUM_RULES))
+    new_outputs, mapping = _rebuild(outputs, _BEFORE_GRADIENT)
     hoisted = []
     for old, new in zip(outputs, new_outputs, strict=True):
         conditions: dict[Variable, None] = {}
@@ -186,6 +187,16 @@ def _inner_graph(node: Apply) -> list[Variable] | None:
         loop._fn = None
     return loop(*node.inputs, return_list=True)
 
+
+# Shares first: the logarithm of one must not be taken apart as that of a product.
+_BEFORE_GRADIENT: tuple[Rule, ...] = (
+    _strip_check,
+    _inner_graph,
+    shares,
+    *RULES,
+    *SUM_RULES,
+    *ZERO_RULES,
+)
 
 # Scalar Ops that JAX evaluates but whose derivatives it lacks, or has in some arguments only.
 _NO_DERIVATIVE = frozenset(

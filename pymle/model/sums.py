@@ -10,19 +10,18 @@ from __future__ import annotations
 import pytensor.scalar as ps
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
 from pytensor.tensor.elemwise import DimShuffle
 
 from pymle.model.special_ops import special
-from pymle.model.terms import args_of, computed_by, key_of, scalar_value
+from pymle.model.terms import args_of, computed_by, depends_on_parameters, key_of, scalar_value
 
 try:
     from pytensor.graph.traversal import ancestors
 except ImportError:  # pragma: no cover - PyTensor 2
     from pytensor.graph.basic import ancestors
 
-__all__ = ["SUM_RULES"]
+__all__ = ["SUM_RULES", "shares"]
 
 # A sum of more terms than this is a user's loop over observations, not a density.
 _LONG = 64
@@ -93,6 +92,10 @@ class _Linear:
                 self._add(factor, _bare(term))
             else:
                 self.constant += factor * value
+        self._drop_zeros()
+
+    def _drop_zeros(self) -> None:
+        self.parts = [(factor, variable) for factor, variable in self.parts if factor != 0.0]
 
     def _add(self, factor: float, variable: Variable) -> None:
         for i, (old, other) in enumerate(self.parts):
@@ -107,30 +110,21 @@ class _Linear:
         new.parts = list(self.parts)
         for factor, variable in other.parts:
             new._add(-scale * factor, variable)
-        new.parts = [(factor, variable) for factor, variable in new.parts if factor != 0.0]
+        new._drop_zeros()
         return new
 
     @property
     def parameters(self) -> list[tuple[float, Variable]]:
-        return [(f, v) for f, v in self.parts if f != 0.0 and _estimated(v)]
+        return [(f, v) for f, v in self.parts if depends_on_parameters(v)]
 
     def expression(self) -> Variable:
         total = pt.constant(self.constant, dtype="float64")
         started = self.constant != 0.0
         for factor, variable in self.parts:
-            if factor == 0.0:
-                continue
             term = pt.cast(variable, "float64")
             term = term if factor == 1.0 else factor * term
             total, started = (total + term if started else term), True
         return total
-
-
-def _estimated(x: Variable) -> bool:
-    """Whether a variable depends on anything but data."""
-    return any(
-        v.owner is None and not isinstance(v, Constant | SharedVariable) for v in ancestors([x])
-    )
 
 
 def _fits(new: Variable, node: Apply) -> list[Variable] | None:
@@ -253,7 +247,7 @@ def _share(x: Variable) -> tuple[Variable, Variable] | None:
     return None
 
 
-def _shares(node: Apply) -> list[Variable] | None:
+def shares(node: Apply) -> list[Variable] | None:
     """Keep the digits of 1 - a / (a + b) and of log(a / (a + b)) where the share is nearly 1."""
     out = node.outputs[0]
     if computed_by(out, ps.Sub) and scalar_value(node.inputs[0]) == 1.0:
@@ -262,7 +256,26 @@ def _shares(node: Apply) -> list[Variable] | None:
     if computed_by(out, ps.Log):
         pair = _share(node.inputs[0])
         return None if pair is None else _fits(-pt.log1p(pair[1] / pair[0]), node)
-    return None
+    if computed_by(out, ps.Neg):
+        new = _log1p_odds(node.inputs[0])
+        return None if new is None else _fits(-new, node)
+    new = _log1p_odds(out)
+    return None if new is None else _fits(new, node)
+
+
+def _log1p_odds(x: Variable) -> Variable | None:
+    """Return log1p(a / b) for softplus(log(a) - log(b)): PyMC 6 writes shares that way."""
+    inner = args_of(_bare(x), psm.Softplus)
+    if inner is None:
+        return None
+    odds, flips = inner[0], 0
+    while (negated := args_of(_bare(odds), ps.Neg)) is not None:
+        odds, flips = negated[0], flips + 1
+    logs = [args_of(_bare(side), ps.Log) for side in args_of(_bare(odds), ps.Sub) or ()]
+    if len(logs) != 2 or not all(logs):
+        return None
+    (above,), (below,) = logs if flips % 2 == 0 else reversed(logs)
+    return pt.log1p(above / below)
 
 
 def _no_poisson_limit(node: Apply) -> list[Variable] | None:
@@ -277,4 +290,4 @@ def _no_poisson_limit(node: Apply) -> list[Variable] | None:
     return None
 
 
-SUM_RULES = (_shares, _scaled_log1p, _gamma_differences, _no_poisson_limit)
+SUM_RULES = (shares, _scaled_log1p, _gamma_differences, _no_poisson_limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
@@ -14,7 +15,12 @@ try:
 except ImportError:  # pragma: no cover - later PyTensor
     from pytensor.tensor import get_scalar_constant_value as _scalar_constant
 
-__all__ = ["args_of", "computed_by", "key_of", "scalar_value"]
+try:
+    from pytensor.graph.traversal import ancestors
+except ImportError:  # pragma: no cover - PyTensor 2
+    from pytensor.graph.basic import ancestors
+
+__all__ = ["args_of", "computed_by", "depends_on_parameters", "key_of", "scalar_value"]
 
 
 def computed_by(variable: Variable, kind: type | tuple[type, ...]) -> bool:
@@ -46,3 +52,10 @@ def scalar_value(variable: Variable) -> float | None:
         return float(_scalar_constant(variable))
     except (NotScalarConstantError, TypeError, ValueError):
         return None
+
+
+def depends_on_parameters(x: Variable) -> bool:
+    """Whether a variable depends on anything but constants and data."""
+    return any(
+        v.owner is None and not isinstance(v, Constant | SharedVariable) for v in ancestors([x])
+    )

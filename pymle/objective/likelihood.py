@@ -17,9 +17,9 @@ import numpy as np
 
 #: Below this many multiplications compilation takes longer than a fit.
 _SMALL_WORK = 200_000
-#: Up to this many coordinates the curvature is computed along with every score: one program is
-#: compiled instead of two, and both share the pass over the data.
-_FUSED_SIZE = 30
+#: Up to this many coordinates, and entries of a design matrix with them, the curvature is
+#: computed along with every score: one program is compiled instead of two.
+_FUSED_SIZE, _FUSED_ENTRIES = 30, 2_000_000
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
 #: Size up to which the Hessian at the start is looked at.
@@ -110,7 +110,7 @@ class Likelihood:
             route == "jax"
             and has_score
             and not differenced
-            and (self._small or (size <= _FUSED_SIZE and rows * size <= _BATCH_ENTRIES))
+            and (self._small or (size <= _FUSED_SIZE and rows * size <= _FUSED_ENTRIES))
         )
         self._arguments = self._place(held, weights, data)
         self._last: _Evaluation | None = None

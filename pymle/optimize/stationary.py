@@ -13,6 +13,8 @@ __all__ = ["settle"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _TARGET_GAIN = 1e-10
+#: Newton decrement (distance to the maximum in standard errors) below which nothing is left.
+_NEGLIGIBLE = 1e-12
 
 
 def settle(
@@ -77,7 +79,7 @@ def _polish(run: Run, model: QuadraticModel) -> QuadraticModel:
     decrement = model.decrement()
     slack = 1e-9 + 1e3 * _EPS * max(1.0, abs(value))
     for _ in range(20):
-        if decrement == 0.0:
+        if decrement < _NEGLIGIBLE:
             break
         trial = x + model.newton(score)
         if np.array_equal(trial, x):
