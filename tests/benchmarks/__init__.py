@@ -1,0 +1,1 @@
+"""Benchmarks: medians and ratios against a peer in the same run. Run `run.py` beside this file."""

@@ -1,0 +1,185 @@
+"""The benchmarks. Each function takes sizes and repeats, and returns rows; none asserts a time."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tests.benchmarks.measure import Row, interleaved, process, seconds
+
+HERE = Path(__file__).resolve().parent
+
+
+def cold(repeats=9):
+    """A whole process that fits a logistic regression, against the imports it cannot avoid."""
+    times = interleaved(
+        {"fit": [str(HERE / "cold_process.py")], "imports": ["-c", "import pymc, jax"]}, repeats
+    )
+    fit, imports = (np.array(times[name]) for name in ("fit", "imports"))
+    rows = []
+    for clock, unit in enumerate(("s", "s CPU")):
+        took, peer = np.median(fit[:, clock]), np.median(imports[:, clock])
+        fastest = fit[:, clock].min() / imports[:, clock].min()
+        rows.append(Row("python -c 'import pymc, jax'", float(peer), unit))
+        rows.append(
+            Row(
+                "build, find_MLE, print (1,000 x 5)",
+                float(took),
+                unit,
+                ratio=float(took / peer),
+                peer="the imports",
+                bar="at most 1.4",
+                note=f"ratio of the fastest runs {fastest:.2f}",
+            )
+        )
+    return rows
+
+
+def imports(repeats=9):
+    """What `import pymle` adds to `import pymc`, and what it leaves alone."""
+    times = interleaved(
+        {"both": ["-c", "import pymc, pymle"], "pymc": ["-c", "import pymc"]}, repeats
+    )
+    both, alone = (np.median(np.array(times[name]), axis=0) for name in ("both", "pymc"))
+    # Nothing is compiled where none of PyTensor's functions is made and JAX is not imported.
+    process(
+        [
+            "-c",
+            "import pymc, sys, pytensor.compile.function.types as t; made = []; "
+            "t.FunctionMaker.create = lambda *a, **k: made.append(a); import pymle; "
+            "assert 'jax' not in sys.modules and not made",
+        ]
+    )
+    note = "JAX is not imported and nothing is compiled (checked)"
+    return [
+        Row("import pymc", float(alone[0])),
+        Row("import pymle adds", float(both[0] - alone[0]), bar="less than 1 s", note=note),
+        Row("import pymle adds", float(both[1] - alone[1]), "s CPU"),
+    ]
+
+
+def refit(n=1000, k=5, repeats=50, peer_repeats=3):
+    """A refit of a compiled model against a second `pm.find_MAP` in the same process."""
+    import pymc as pm
+
+    import pymle
+    from tests.benchmarks.models import logistic, logistic_data
+
+    X, y = logistic_data(n, k)
+    model = logistic(X, y)
+    compiled = pymle.compile(model)
+    compiled.fit(progressbar=False)
+    others = [dict(zip("XY", logistic_data(n, k, seed), strict=True)) for seed in range(2, 7)]
+    fresh = iter(others * (repeats // len(others) + 1))
+    same, fit = seconds(lambda: compiled.fit(progressbar=False), repeats)
+    new, _ = seconds(lambda: compiled.fit(data=next(fresh), progressbar=False), repeats)
+    first, _ = seconds(lambda: pm.find_MAP(model=model, progressbar=False))
+    second, _ = seconds(lambda: pm.find_MAP(model=model, progressbar=False), peer_repeats)
+    return [
+        Row("pm.find_MAP, first call", first),
+        Row("pm.find_MAP, later calls", second),
+        Row(
+            "refit, same data",
+            same,
+            ratio=second / same,
+            peer="a later pm.find_MAP is so many times slower",
+            bar="at least 100",
+            note=fit.verdict.status.name.lower(),
+        ),
+        Row(
+            "refit, new data",
+            new,
+            ratio=second / new,
+            peer="a later pm.find_MAP is so many times slower",
+            bar="at least 100",
+        ),
+    ]
+
+
+def large(n=1_000_000, k=20, repeats=3):
+    """A large logistic regression against statsmodels, compilation counted and not."""
+    import statsmodels.api as sm
+
+    import pymle
+    from tests.benchmarks.models import logistic, logistic_data
+
+    X, y = logistic_data(n, k)
+    design = sm.add_constant(X)
+    model = logistic(X, y)
+    refits = pymle.compile(model)
+    runs = {
+        "cold": lambda: pymle.find_MLE(model, progressbar=False),
+        "GLM": lambda: sm.GLM(y, design, family=sm.families.Binomial()).fit(),
+        "Logit": lambda: sm.Logit(y, design).fit(disp=0),
+        "warm": lambda: refits.fit(progressbar=False),
+    }
+    first, _ = seconds(runs["cold"])  # JAX is imported here
+    runs["warm"]()
+    times, results = {name: [] for name in runs}, {}
+    for repeat in range(repeats):
+        for name in list(runs) if repeat % 2 == 0 else list(runs)[::-1]:
+            took, results[name] = seconds(runs[name])
+            times[name].append(took)
+    median = {name: statistics.median(times[name]) for name in runs}
+    apart = max(abs(results[name].loglik - results["Logit"].llf) for name in ("cold", "warm"))
+    note = f"{results['cold'].verdict.status.name.lower()}; log-likelihoods differ by {apart:.1g}"
+    rows = [Row(f"statsmodels {name}", median[name]) for name in ("GLM", "Logit")]
+    for what, took, text in (
+        ("find_MLE, the first, with the import of JAX", first, note),
+        ("find_MLE, compilation counted", median["cold"], ""),
+        ("refit of a compiled model", median["warm"], ""),
+    ):
+        for peer, bar in (("GLM", "at least 4"), ("Logit", "more than 1 for the refit")):
+            ratio = median[peer] / took
+            rows.append(Row(what, took, ratio=ratio, peer=f"{peer} / pymle", bar=bar, note=text))
+    return rows
+
+
+def parameters(groups=10_000, per_group=10, errors=True):
+    """Many parameters, against the closed form; and the time of their standard errors."""
+    import pymle
+    from tests.benchmarks.models import count_data, poisson_effects
+
+    group, counts = count_data(groups, per_group)
+    model = poisson_effects(group, counts)
+    took, fit = seconds(lambda: pymle.find_MLE(model, progressbar=False))
+    total = np.bincount(group, counts)
+    distance = np.abs(fit.point["effect"] - np.log(total / per_group)) * np.sqrt(total)
+    status = fit.verdict.status.name.lower().replace("_", " ")
+    note = f"{status}; at most {distance.max():.1g} SE from the closed form"
+    rows = [Row(f"find_MLE, {groups:,} parameters, {len(counts):,} rows", took, note=note)]
+    if errors:
+        took, table = seconds(fit.summary)
+        apart = np.abs(table["se"].to_numpy() * np.sqrt(total) - 1).max()
+        note = f"relative distance from the closed form at most {apart:.1g}"
+        rows.append(Row("their standard errors (fit.summary())", took, note=note))
+    return rows
+
+
+CASES = {
+    "cold": cold,
+    "imports": imports,
+    "refit": refit,
+    "large": large,
+    "parameters": parameters,
+}
+
+
+def run_apart(name):
+    """Rows of a benchmark, in a process of its own so that none warms up another."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from tests.benchmarks.cases import main; main({name!r})"],
+        cwd=HERE.parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+def main(name):
+    """Print the rows of a benchmark as JSON, on the last line."""
+    print(json.dumps([row.as_dict() for row in CASES[name]()]))
