@@ -26,6 +26,7 @@ from pymle.optimize import (
     Solution,
     differenced_hessian,
     dispersed,
+    is_kink,
     profile_scales,
     search,
     spread_out,
@@ -260,6 +261,12 @@ class Estimator:
             check=check,
             equivalent=equivalent,
             trusted=found.trusted,
+            kink=(
+                not solution.converged
+                and likelihood.has_score
+                and layout.size <= LARGEST_DENSE
+                and is_kink(likelihood, solution)
+            ),
         )
         loglik, logposterior = solution.value, None
         if problem.objective == "map":

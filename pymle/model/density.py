@@ -26,7 +26,7 @@ from pytensor.tensor.random.type import RandomType
 from pymle.errors import ModelError
 from pymle.model import compat, walks
 from pymle.model.layout import Block, Layout, entry_labels
-from pymle.model.repairs import before_gradient
+from pymle.model.repairs import before_derivation, before_gradient
 
 _LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them
 
@@ -148,11 +148,19 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     """
     to_values = {model[name]: value for name, value in values.items()}
     to_values |= {rv: model.rvs_to_values[rv] for rv in model.observed_RVs}
-    wanted = [model[name] for name in names]
+    prepared = dict(zip(to_values, before_derivation(list(to_values)), strict=True))
+    wanted = [prepared[model[name]] for name in names]
     try:
-        logps = transformed_conditional_logp(
-            wanted, rvs_to_values=to_values, rvs_to_transforms={}, jacobian=False
-        )
+        with warnings.catch_warnings():
+            # PyMC calls functions of PyTensor that are deprecated; its user cannot help it.
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            logps = transformed_conditional_logp(
+                wanted,
+                rvs_to_values={prepared[rv]: value for rv, value in to_values.items()},
+                rvs_to_transforms={},
+                jacobian=False,
+            )
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise ModelError.no_logp(error) from error
     found = {name: compat.as_tensor(logp) for name, logp in zip(names, logps, strict=True)}

@@ -1,7 +1,8 @@
 """Repairs of a log-density graph: exact where PyMC's own graph or its JAX translation is not.
 
-Three functions, in the order of their use::
+Four functions, in the order of their use::
 
+    variables = before_derivation(variables)  # then transformed_conditional_logp
     outputs = before_gradient(outputs)      # then pytensor.grad
     outputs = before_lowering(outputs)      # [value, score, ...], then jax_funcify
     names = differenced_ops(outputs)        # empty: JAX may differentiate the score
@@ -36,16 +37,37 @@ from pymle.model.patterns import RULES
 from pymle.model.precision import promote
 from pymle.model.special_ops import PiecewisePolynomial, Special, register_with_jax
 from pymle.model.sums import SUM_RULES, shares
-from pymle.model.zeros import ZERO_RULES
+from pymle.model.zeros import ZERO_RULES, squared_distances
 
 try:
     from pytensor.graph.traversal import io_toposort, walk
 except ImportError:  # pragma: no cover - PyTensor 2
     from pytensor.graph.basic import io_toposort, walk
 
-__all__ = ["before_gradient", "before_lowering", "differenced_ops"]
+__all__ = ["before_derivation", "before_gradient", "before_lowering", "differenced_ops"]
 
 Rule = Callable[[Apply], list[Variable] | None]
+
+
+def before_derivation(variables: Sequence[Variable]) -> list[Variable]:
+    """Repair a model's random variables before PyMC derives their log-densities.
+
+    Parameters
+    ----------
+    variables : sequence of Variable
+        All random variables of a model, together.
+
+    Returns
+    -------
+    list of Variable
+        The same variables over parameters in float64. PyMC rewrites the parameters' graphs while
+        it derives: constants would be folded in single precision, and known expressions lose
+        their form.
+    """
+    new = _rebuild(promote(variables), (squared_distances,))[0]
+    for after, before in zip(new, variables, strict=True):
+        after.name = before.name
+    return new
 
 
 def before_gradient(outputs: Sequence[Variable]) -> list[Variable]:

@@ -21,7 +21,7 @@ try:
 except ImportError:  # pragma: no cover - PyTensor 2
     from pytensor.graph.basic import ancestors
 
-__all__ = ["SUM_RULES", "shares"]
+__all__ = ["SUM_RULES", "flatten", "shares"]
 
 # A sum of more terms than this is a user's loop over observations, not a density.
 _LONG = 64
@@ -55,25 +55,25 @@ def _same(a: Variable, b: Variable) -> bool:
     return a.type.dtype == b.type.dtype and equal_computations([a], [b])
 
 
-def _flatten(x: Variable, sign: float, out: Terms) -> None:
+def flatten(x: Variable, sign: float, out: Terms) -> None:
     """Collect the terms of a sum with their constant factors."""
     bare = _bare(x)
     if (args := args_of(bare, ps.Add)) is not None:
         for arg in args:
-            _flatten(arg, sign, out)
+            flatten(arg, sign, out)
     elif (args := args_of(bare, ps.Sub)) is not None:
-        _flatten(args[0], sign, out)
-        _flatten(args[1], -sign, out)
+        flatten(args[0], sign, out)
+        flatten(args[1], -sign, out)
     elif (args := args_of(bare, ps.Neg)) is not None:
-        _flatten(args[0], -sign, out)
+        flatten(args[0], -sign, out)
     elif (args := args_of(bare, ps.Mul)) is not None and len(args) == 2:
         for factor, other in (args, reversed(args)):
             if (value := scalar_value(factor)) is not None:
-                _flatten(other, sign * value, out)
+                flatten(other, sign * value, out)
                 return
         out.append((sign, x))
     elif (args := args_of(bare, ps.TrueDiv)) is not None and scalar_value(args[1]):
-        _flatten(args[0], sign / scalar_value(args[1]), out)
+        flatten(args[0], sign / scalar_value(args[1]), out)
     else:
         out.append((sign, x))
 
@@ -83,7 +83,7 @@ class _Linear:
 
     def __init__(self, x: Variable) -> None:
         terms: Terms = []
-        _flatten(x, 1.0, terms)
+        flatten(x, 1.0, terms)
         self.constant = 0.0
         self.parts: list[tuple[float, Variable]] = []
         for factor, term in terms:
@@ -141,7 +141,7 @@ def _gamma_differences(node: Apply) -> list[Variable] | None:
     if not computed_by(node.outputs[0], (ps.Add, ps.Sub)):
         return None
     terms: Terms = []
-    _flatten(node.outputs[0], 1.0, terms)
+    flatten(node.outputs[0], 1.0, terms)
     places = [i for i, (_, x) in enumerate(terms) if computed_by(_bare(x), psm.GammaLn)]
     factors = [terms[i][0] for i in places]
     if len(terms) > _LONG or not any(-f in factors for f in factors):

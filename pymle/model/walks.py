@@ -262,7 +262,10 @@ class ModelGraph:
         return found
 
     def rows_per_entry(self, rv: Any) -> np.ndarray | None:
-        """How often an index picks each entry of a vector, or None where none does."""
+        """How often an index picks each entry of a vector, or None where none does.
+
+        An array of the data's own shape that enters element by element has one each.
+        """
         for variable, node in self._uses(rv, through_indexing=False):
             if type(node.op).__name__ not in {"AdvancedSubtensor", "AdvancedSubtensor1"}:
                 continue
@@ -272,7 +275,15 @@ class ModelGraph:
                 values = _given_value(index)
                 if values is not None and values.ndim >= 1 and values.dtype.kind in "iu":
                     return np.bincount(values.ravel()[values.ravel() >= 0])
-        return None
+        return np.ones(1, dtype=int) if self._one_per_row(rv) else None
+
+    def _one_per_row(self, rv: Any) -> bool:
+        shape = rv.type.shape
+        rows = [o for o in self.model.observed_RVs if o.type.shape == shape and o.type.ndim > 0]
+        if not rows or any(n is None or n < 2 for n in shape):
+            return False
+        elementwise = (n for _, n in self._uses(rv) if hasattr(n.op, "scalar_op"))
+        return any(n.outputs[0].type.shape == shape for n in elementwise)
 
     def latent_law(self, rv: Any) -> str:
         """Evidence that a Potential is the law of a vector variable, or ''."""

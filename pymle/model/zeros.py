@@ -14,17 +14,21 @@ from functools import reduce
 import numpy as np
 import pytensor.scalar as ps
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import Sum
+from pytensor.tensor.shape import Reshape
 
+from pymle.model.sums import flatten
 from pymle.model.terms import args_of, computed_by, depends_on_parameters, scalar_value
 
-__all__ = ["ZERO_RULES"]
+__all__ = ["ZERO_RULES", "squared_distances"]
 
 
 def _zero(x: Variable) -> Variable | None:
     """Return where an expression is 0 for every value of the parameters, None if nowhere."""
+    if (value := scalar_value(x)) is not None and value != 0.0:
+        return None
     if not depends_on_parameters(x):
         return pt.eq(x, 0)
     node = x.owner
@@ -37,9 +41,7 @@ def _zero(x: Variable) -> Variable | None:
         inner = _zero(node.inputs[0])
         return None if inner is None else pt.all(inner, axis=node.op.axis)
     if computed_by(x, ps.Mul):
-        # A factor of one value is a constant of the formula, not data.
-        found = [_zero(y) for y in node.inputs if scalar_value(y) is None]
-        found = [z for z in found if z is not None]
+        found = [z for z in map(_zero, node.inputs) if z is not None]
         return _reduced(pt.or_, found) if found else None
     if computed_by(x, (ps.Add, ps.Sub)):
         found = [_zero(y) for y in node.inputs]
@@ -116,4 +118,51 @@ def _exp_of_log(node: Apply) -> list[Variable] | None:
     return None
 
 
-ZERO_RULES = (_power, _root, _log, _exp_of_log)
+def squared_distances(node: Apply) -> list[Variable] | None:
+    """Take squared distances of rows from differences, not from products.
+
+    PyMC's covariance functions clip ``|a|^2 - 2 ab + |b|^2`` at 0. On the diagonal that is a
+    rounding error of either sign, and compiled code may find one sign for one half of the
+    derivative and the other sign for the other half, which are then multiplied by up to 1e6.
+    """
+    clipped = args_of(node.outputs[0], ps.Clip)
+    if clipped is None or scalar_value(clipped[1]) != 0.0 or scalar_value(clipped[2]) != np.inf:
+        return None
+    terms: list[tuple[float, Variable]] = []
+    flatten(clipped[0], 1.0, terms)
+    if [factor for factor, _ in terms if factor != 1.0] != [-2.0] or len(terms) != 3:
+        return None
+    product = next(x for factor, x in terms if factor != 1.0).owner
+    squares = [_squared_rows(x) for factor, x in terms if factor == 1.0]
+    if product is None or type(product.op).__name__ not in ("Dot", "Blockwise", "BlockwiseDot"):
+        return None
+    left, right = product.inputs
+    turned = right.owner
+    if turned is None or not isinstance(turned.op, DimShuffle) or right.type.ndim != 2:
+        return None
+    right = turned.inputs[0]
+    if tuple(turned.op.new_order) != (1, 0) or any(s is None for s in squares):
+        return None
+    if not equal_computations([left, right], squares):
+        return None
+    first, second = args_of(left, ps.Mul), args_of(right, ps.Mul)
+    if first is None or second is None or len(first) != 2 or len(second) != 2:
+        return [pt.sum(pt.sqr(left[:, None, :] - right[None, :, :]), axis=-1)]
+    (x, scale), (y, other) = first, second
+    if scale.type.broadcastable[0] and equal_computations([scale], [other]):
+        # Equal rows have the distance 0 exactly if they are scaled after the subtraction.
+        return [pt.sum(pt.sqr((x[:, None, :] - y[None, :, :]) * scale[None, :, :]), axis=-1)]
+    return [pt.sum(pt.sqr(left[:, None, :] - right[None, :, :]), axis=-1)]
+
+
+def _squared_rows(x: Variable) -> Variable | None:
+    """Return a of a reshaped sum of a**2 over the columns of a."""
+    while x.owner is not None and isinstance(x.owner.op, DimShuffle | Reshape):
+        x = x.owner.inputs[0]
+    if x.owner is None or not isinstance(x.owner.op, Sum):
+        return None
+    square = args_of(x.owner.inputs[0], ps.Sqr)
+    return None if square is None else square[0]
+
+
+ZERO_RULES = (squared_distances, _power, _root, _log, _exp_of_log)

@@ -1,6 +1,7 @@
 """Maximisation of log-likelihoods: functions of a vector; nothing here knows a model."""
 
 from pymle.optimize.differences import differenced_hessian, directional_check
+from pymle.optimize.kinks import is_kink
 from pymle.optimize.multistart import Exploration, explore
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, SolveRecord, Termination, TraceStep
@@ -21,6 +22,7 @@ __all__ = [
     "directional_check",
     "dispersed",
     "explore",
+    "is_kink",
     "maximise",
     "profile_scales",
     "search",

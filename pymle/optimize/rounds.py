@@ -16,7 +16,8 @@ __all__ = ["profile_scales", "rounds"]
 
 #: Shifts of a log-scale coordinate that are tried: factors from 1e-6 to 1e6.
 _SHIFTS = np.linspace(-14.0, 14.0, 29)
-_STARTS_A_ROUND = 8
+#: Starts a round from fresh draws, and from redraws of parts of good ends.
+_FRESH, _STARTS_A_ROUND = 4, 6
 #: Distinct ends from which later rounds draw; half of the draws take the best.
 _POOL = 6
 _MOST_ROUNDS = 20
@@ -89,13 +90,14 @@ def rounds(
     exploration : Exploration
         Over all solutions, those at hand included.
     drawn : list of Solution
-        Those of the first round, whose starts had nothing to do with the best point.
+        Those whose starts had nothing to do with the points found before.
 
     Notes
     -----
-    The first round starts from draws; later ones from the best points with a random share of
-    their coordinates replaced by those of a draw. In every round scale coordinates are set by the
-    data, and the starts are the most promising points that lie apart from each other.
+    Every round starts from fresh combinations of the draws, and from the second on also from the
+    best points with a random share of their coordinates replaced by those of a draw. In every
+    round scale coordinates are set by the data, and the starts are the most promising points that
+    lie apart from each other.
     """
     began = time.perf_counter()
     rng = np.random.default_rng(seed)
@@ -105,17 +107,19 @@ def rounds(
     ended = "Several rounds in a row brought no gain."
     while still < _STANDSTILL and number < _MOST_ROUNDS:
         best = max(found, key=lambda s: (s.converged, s.value))
-        points = draws
+        fresh = profile_scales(objective, rng.permuted(draws, axis=0), scales)
+        starts = choose(objective, fresh, _FRESH)
         if number:
             share = rng.choice([0.15, 0.3, 0.6], size=(len(draws), 1))
             mask = rng.random(draws.shape) < share
             pool = _pool(found, best)
             base = pool[rng.integers(len(pool), size=len(draws))]
             points = np.where(mask, draws[rng.permutation(len(draws))], base)
-        points = profile_scales(objective, points, scales)
+            points = profile_scales(objective, points, scales)
+            starts = np.concatenate([starts, choose(objective, points, _STARTS_A_ROUND)])
         number += 1
         before = best.value if best.converged else -np.inf
-        for start in choose(objective, points, _STARTS_A_ROUND):
+        for at, start in enumerate(starts):
             left = max_seconds - (time.perf_counter() - began)
             if left <= 0:
                 break
@@ -128,7 +132,7 @@ def rounds(
                 callback=callback,
             )
             found.append(solution)
-            if number == 1:
+            if at < _FRESH:
                 drawn.append(solution)
             if solution.termination is Termination.INTERRUPTED:
                 left = 0.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pymle.optimize.kinks import settle_on_kink
 from pymle.optimize.multistart import Exploration, choose, explore, gather, same_value
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
@@ -22,7 +23,7 @@ _CALM = (12, 5.0)
 #: Starts between two looks at whether all agree.
 _AT_ONCE = 3
 #: Starts drawn apart that have to reach the best value, or share of all, where they disagree.
-_INDEPENDENT, _COMMON = 2, 0.3
+_INDEPENDENT, _COMMON = 3, 0.3
 #: Most seconds for rounds of starts, when the calm ones disagree.
 _ALARMED = 30.0
 #: Share of converged starts that has to agree for calm.
@@ -379,6 +380,8 @@ def _go_on(
         max_seconds=10.0,
         callback=callback,
     )
+    if further.termination is Termination.NO_PROGRESS:
+        further = settle_on_kink(objective, further)
     kept = [further if s is highest else s for s in exploration.solutions]
     return gather(
         kept,

@@ -196,7 +196,7 @@ class QuadraticModel:
         for _ in range(200):
             y = slope / (shifted + nu)
             length = float(np.linalg.norm(y))
-            if abs(length - radius) <= 1e-10 * radius:
+            if length == 0.0 or abs(length - radius) <= 1e-10 * radius:
                 break
             if length > radius:
                 low = nu
@@ -204,7 +204,9 @@ class QuadraticModel:
                 high = nu
             # Newton on 1/length, which is nearly linear in nu; bisection where it leaves.
             slope_of_length = float((y / (shifted + nu)) @ y) / length
-            new = nu + (length - radius) / radius * length / slope_of_length
+            new = nu
+            if slope_of_length > 0.0:
+                new = nu + (length - radius) / radius * length / slope_of_length
             if not low < new < high:
                 new = np.sqrt(low * high) if low > 0.0 else 1e-3 * high
             if new == nu:

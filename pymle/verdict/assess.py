@@ -35,6 +35,7 @@ def assess(
     check: float | None,
     equivalent: bool | None = None,
     trusted: bool = True,
+    kink: bool = False,
 ) -> Verdict:
     """Say what a solution is.
 
@@ -63,6 +64,8 @@ def assess(
         density (True) or not (False); None if there is one.
     trusted : bool
         False where starts drawn apart disagreed, and too few of them reached the best.
+    kink : bool
+        The slope jumps from rising to falling at the point.
 
     Returns
     -------
@@ -82,6 +85,8 @@ def assess(
         return Verdict(Status.DERIVATIVE_FREE, evidence, _ADVICE["derivative-free"])
     if curvature is None:
         return _large(solution, evidence, exploration)
+    if kink:
+        return Verdict(Status.KINK, evidence, _ADVICE["kink"])
     if not curvature.finite:
         return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
     if tails is not None and tails.rising:
@@ -278,6 +283,10 @@ _ADVICE = {
     ),
     "not converged": (
         "Pass a better `start=`, rescale data of very different size, or raise `n_starts=`."
+    ),
+    "kink": (
+        "Laplace and quantile likelihoods have their maximum at a data point. The estimates are "
+        "good to about six digits; take intervals from a bootstrap or the posterior."
     ),
     "saddle": "Pass another `start=`, or raise `n_starts=`.",
     "flat": (

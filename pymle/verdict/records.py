@@ -42,6 +42,7 @@ class Status(StrEnum):
     NO_MAXIMUM = "no maximum"
     FLAT = "flat direction"
     SADDLE = "saddle"
+    KINK = "kink"
     NOT_CONVERGED = "not converged"
     LOCAL = "local maximum"
     SEVERAL = "several maxima"
@@ -72,6 +73,10 @@ _SENTENCES = {
     Status.SADDLE: (
         "The score vanishes but the log-likelihood curves upwards in some direction: this is no "
         "maximum."
+    ),
+    Status.KINK: (
+        "The log-likelihood has its highest point at a kink, where its slope jumps: curvature, "
+        "and standard errors from it, do not exist there."
     ),
     Status.NOT_CONVERGED: "The search stopped before it reached a maximum.",
     Status.LOCAL: (
