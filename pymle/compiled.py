@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from pymle import report
-from pymle.bind import call_at, likelihood_of, natural_function
+from pymle.bind import call_at, checked_weights, likelihood_of, natural_function
 from pymle.errors import (
     AnalysisError,
     ModelError,
@@ -40,10 +40,13 @@ class Compiled:
     ----------
     problem : Problem
     settings : Settings
+    weights : array_like, mapping or None
+        Frequency weights for everything that follows.
     """
 
-    def __init__(self, problem: Problem, settings: Settings) -> None:
+    def __init__(self, problem: Problem, settings: Settings, weights: Any = None) -> None:
         self._problem = problem
+        self._given_weights = weights
         self._estimator = Estimator(problem, settings)
 
     @property
@@ -91,7 +94,10 @@ class Compiled:
             raise AnalysisError.argument("on_problem", on_problem, '"warn" or "raise"')
         with report.progress(progressbar) as callback:
             estimate, problem = self._estimator.estimate(
-                data=data, start=start, weights=weights, callback=callback
+                data=data,
+                start=start,
+                weights=self._given_weights if weights is None else weights,
+                callback=callback,
             )
         fit = Fit(estimate, problem)
         for notice in estimate.notices:
@@ -121,7 +127,7 @@ class Compiled:
         PointError
             Incomplete or unknown names, wrong shapes, values outside the support.
         """
-        return likelihood_of(self._problem).value(self._vector(point))
+        return self._likelihood().value(self._vector(point))
 
     def score(self, point: Mapping[str, Any], *, scale: str = "natural") -> pd.Series:
         """Gradient of the objective at a point.
@@ -210,8 +216,12 @@ class Compiled:
             arrays[term.name] = problem.labelled(term.name, np.asarray(value))
         return xr.Dataset(arrays)
 
+    def _likelihood(self) -> Likelihood:
+        weights = checked_weights(self._problem, self._given_weights)
+        return likelihood_of(self._problem, weights)
+
     def _with_score(self) -> Likelihood:
-        likelihood = likelihood_of(self._problem)
+        likelihood = self._likelihood()
         if not likelihood.has_score:
             raise AnalysisError(
                 f"The objective has no gradient ({self._problem.lowered.reason}). Give the "

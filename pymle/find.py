@@ -199,6 +199,7 @@ def compile(
     backend: str = "auto",
     random_seed: int | None = None,
     jacobian: bool = False,
+    weights: Any = None,
 ) -> Compiled:
     """Compile a model's objective once, for many fits and evaluations.
 
@@ -207,7 +208,8 @@ def compile(
     model : pymc.Model, optional
         Default: the model of the open ``with`` block.
     objective : {"mle", "map"}
-    fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian
+    fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian, \
+weights
         As in `find_MLE` and `find_MAP`.
 
     Returns
@@ -234,6 +236,7 @@ def compile(
         backend=backend,
         random_seed=random_seed,
         jacobian=jacobian,
+        weights=weights,
     )
 
 
@@ -251,6 +254,7 @@ def _compile(
     backend: str,
     random_seed: int | None,
     jacobian: bool = False,
+    weights: Any = None,
 ) -> Compiled:
     """Compile, with less effort (``quick``) where a single fit follows."""
     problem = make_problem(
@@ -267,4 +271,4 @@ def _compile(
     )
     seed = 0 if random_seed is None else int(random_seed)
     settings = Settings(method=method, n_starts=n_starts, random_seed=seed, quick=quick)
-    return Compiled(problem, settings)
+    return Compiled(problem, settings, weights)

@@ -60,6 +60,57 @@ class PackedCorrelationTransform(Transform):
         return total
 
 
+class CorrelationFactorTransform(Transform):
+    """Cholesky factor of a correlation matrix (LKJCorr on PyMC 6) to the real line, by rows.
+
+    A row is its unconstrained entries and a 1, divided by their norm: PyMC's own transform with
+    another order of the entries, and without operations that JAX cannot trace.
+
+    Parameters
+    ----------
+    n : int
+        Order of the matrix.
+    """
+
+    name = "correlation-factor"
+    ndim_supp = 1
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        super().__init__()
+
+    def _row(self, value: Any, i: int) -> Any:
+        start = i * (i - 1) // 2
+        return value[..., start : start + i]
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """Unconstrained values to the factor, shape (n, n)."""
+        del inputs
+        rows = []
+        for i in range(self.n):
+            entries = self._row(value, i)
+            one = pt.ones_like(value[..., :1]) if self.n > 1 else pt.ones((1,))
+            norm = pt.sqrt(1.0 + pt.sum(entries**2, axis=-1, keepdims=True))
+            parts = [entries / norm, one / norm, *[pt.zeros_like(one)] * (self.n - 1 - i)]
+            rows.append(pt.concatenate(parts, axis=-1))
+        return pt.stack(rows, axis=-2)
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """Factor to unconstrained values."""
+        del inputs
+        rows = [value[..., i, :i] / value[..., i, i : i + 1] for i in range(1, self.n)]
+        return pt.concatenate(rows, axis=-1) if rows else pt.zeros((0,))
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Log-determinant of the derivative of the entries below the diagonal."""
+        del inputs
+        terms = [
+            -0.5 * (i + 2) * pt.log1p(pt.sum(self._row(value, i) ** 2, axis=-1))
+            for i in range(1, self.n)
+        ]
+        return sum(terms, pt.zeros(()))
+
+
 class CovarianceTransform(Transform):
     """Positive definite matrix to its log-Cholesky coordinates, by rows."""
 

@@ -17,7 +17,11 @@ from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import Transform
 
 from pymle.model import walks
-from pymle.model.correlation import CovarianceTransform, PackedCorrelationTransform
+from pymle.model.correlation import (
+    CorrelationFactorTransform,
+    CovarianceTransform,
+    PackedCorrelationTransform,
+)
 
 # Distributions over the whole real line (or R^n): without a transform they need none.
 _REAL = {
@@ -66,6 +70,7 @@ _KINDS = {
     "CovarianceTransform": "covariance",
     "CholeskyCorrTransform": "correlation",
     "PackedCorrelationTransform": "correlation",
+    "CorrelationFactorTransform": "correlation",
 }
 
 _TEXT = {
@@ -187,11 +192,13 @@ def _quiet_default(rv: Any) -> Transform | None:
 
 
 def _with_constant_order(transform: Transform) -> Transform:
-    """PyMC 6's Cholesky factor of a correlation matrix, its order a number: shapes need it."""
-    if type(transform).__name__ != "CholeskyCorrTransform" or not hasattr(transform.n, "owner"):
+    """Our own form of PyMC 6's Cholesky factor of a correlation matrix, which JAX can trace."""
+    if type(transform).__name__ != "CholeskyCorrTransform" or transform.upper:
         return transform
-    order = int(walks.evaluate([transform.n])[0])
-    return type(transform)(n=order, upper=transform.upper)
+    order = transform.n
+    if hasattr(order, "type"):
+        order = walks.evaluate([order])[0]
+    return CorrelationFactorTransform(int(order))
 
 
 def _same(registered: Transform, default: Transform | None) -> bool:

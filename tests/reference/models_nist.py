@@ -91,6 +91,15 @@ LANCZOS_SWAPS = [
     {f"b{2 * i + k}": f"b{2 * j + k}" for i, j in enumerate(order) for k in (1, 2)}
     for order in permutations(range(3))
 ][1:]
+# A cycle of negative period is the same cycle with its sine mirrored.
+ENSO_SYMMETRIES = [
+    {
+        name: ("-" if name in mirrored else "") + source
+        for name, source in ({n: n for n in ("b4", "b6", "b7", "b9")} | exchange).items()
+    }
+    for exchange in ({}, swap("456", "789"))
+    for mirrored in ((), ("b4", "b6"), ("b7", "b9"), ("b4", "b6", "b7", "b9"))
+][1:]
 SYMMETRIES: dict[str, list[Mapping[str, str]]] = {
     "nist_lanczos1": LANCZOS_SWAPS,
     "nist_lanczos2": LANCZOS_SWAPS,
@@ -99,7 +108,7 @@ SYMMETRIES: dict[str, list[Mapping[str, str]]] = {
     "nist_gauss2": [swap("345", "678")],
     "nist_gauss3": [swap("345", "678")],
     "nist_mgh17": [swap("24", "35")],
-    "nist_enso": [swap("456", "789")],
+    "nist_enso": ENSO_SYMMETRIES,
 }
 
 
