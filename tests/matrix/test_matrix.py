@@ -25,12 +25,6 @@ CASES = {
     for bank in (bank_continuous, bank_discrete, bank_multivariate, bank_compound)
     for c in bank.CASES
 }
-# PyMC calls functions of PyTensor that are deprecated.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:batched_dot is deprecated:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:Scan return signature:DeprecationWarning"),
-]
 POINTS = [
     pytest.param(case, k, id=f"{case.name}-{k}")
     for case in CASES.values()
