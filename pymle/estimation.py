@@ -230,15 +230,14 @@ class Estimator:
         error = 0.0
         if likelihood.has_score and layout.size > LARGEST_DENSE:
 
-            def source() -> Curvature:
+            def dense() -> Curvature:
                 return curvature_of(-hessian_of(likelihood, solution.x)[0])
 
+            source = dense
         elif likelihood.has_score:
             matrix, error = hessian_of(likelihood, solution.x, solution.hessian)
-            curvature = curvature_of(-matrix, error)
-
-            def source() -> Curvature:
-                return curvature
+            known = curvature_of(-matrix, error)
+            curvature, source = known, lambda: known
 
         natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
         coordinates = problem.coordinates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pymle.errors.base import PymleError
 from pymle.errors.words import listing, row_numbers, unknown_name
@@ -53,6 +53,27 @@ class DataError(PymleError):
         return cls(
             f"Observed variable `{name}` has no data (shape {tuple(shape)}). "
             "Expected at least one observation."
+        )
+
+    @classmethod
+    def do_not_fit(cls, shapes: Mapping[str, Sequence[int]], cause: BaseException) -> DataError:
+        """Data whose lengths do not fit each other.
+
+        Parameters
+        ----------
+        shapes : mapping of str to sequence of int
+            The shape of every named data array.
+        cause : BaseException
+
+        Returns
+        -------
+        DataError
+        """
+        listed = ", ".join(f"`{name}` {tuple(shape)}" for name, shape in shapes.items())
+        first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        return cls(
+            f"The data do not fit each other: {listed} ({first[:120]}). Expected lengths that "
+            "agree; pass new values for all data whose length changes."
         )
 
     @classmethod

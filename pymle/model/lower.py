@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor
@@ -139,7 +139,7 @@ def _with_score(outputs: list[Any], x: Any) -> tuple[list[Any], bool, str]:
         if any(compat.is_xtensor(v) for v in ancestors([total])):
             # Operations on named dimensions have no gradient of their own. (Without their
             # module imported, the mere query would occupy the name of this rewrite.)
-            [total] = rewrite_graph([total], include=("lower_xtensor",))
+            total = cast("list[Any]", rewrite_graph([total], include=("lower_xtensor",)))[0]
         [total] = rewrite_pregrad([total])
         score, reason = _score(total, x)
     return [total, *([] if score is None else [score]), *extra], score is not None, reason

@@ -274,9 +274,15 @@ class Problem:
         known = {item.name: item for item in self.lowered.data if item.name}
         named = {v.name for v in self.model.data_vars}
         given, reshaped = dict(self.given), False
-        for name, value in data.items():
+        sources = {
+            rv.name: self.model.rvs_to_values[rv].name
+            for rv in self.model.observed_RVs
+            if self.model.rvs_to_values[rv] in self.model.data_vars
+        }
+        for asked, value in data.items():
+            name = sources.get(asked, asked)  # an observed variable fed by pm.Data
             if name not in known and name not in named:
-                raise DataError.unknown(name, [*known, *named])
+                raise DataError.unknown(name, sorted({*known, *named}))
             array, changed = checks.check_new_data(
                 self.model, name, value, known.get(name), is_named=name in named
             )
@@ -290,6 +296,13 @@ class Problem:
         for lazy in ("density", "observed", "lowered", "lowered_terms", "lowered_natural"):
             other.__dict__.pop(lazy, None)
         other.given = given
+        try:
+            _ = other.lowered
+        except (ValueError, TypeError, IndexError, AssertionError, RuntimeError) as error:
+            shapes = {
+                v.name: np.shape(given.get(v.name, v.get_value())) for v in self.model.data_vars
+            }
+            raise DataError.do_not_fit(shapes, error) from error
         return other
 
     def arguments(self, lowered: Lowered) -> list[np.ndarray]:

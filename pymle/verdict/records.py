@@ -23,6 +23,8 @@ class Status(StrEnum):
         It does not change along a direction: parameters are not identified.
     SADDLE
         The score is zero, but some direction leads upwards.
+    KINK
+        The slope jumps at the highest point: no curvature.
     NOT_CONVERGED
         The search stopped before it reached a maximum.
     LOCAL
