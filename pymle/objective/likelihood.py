@@ -114,6 +114,7 @@ class Likelihood:
         )
         self._arguments = self._place(held, weights, data)
         self._last: _Evaluation | None = None
+        self._curved: tuple[bytes, np.ndarray] | None = None
 
     def value(self, x: np.ndarray) -> float:
         """Log-likelihood at ``x`` (k,); nan or -inf outside the support."""
@@ -128,9 +129,14 @@ class Likelihood:
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k), symmetric to rounding."""
-        here = self._at(x) if self._fused else None
-        matrix = self._run("hessian", x) if here is None else here.hessian
-        matrix = np.asarray(matrix)
+        if self._fused:
+            matrix = self._at(x).hessian
+        else:
+            # The start is looked at before the search begins there.
+            key = np.asarray(x, dtype=np.float64).tobytes()
+            if self._curved is None or self._curved[0] != key:
+                self._curved = key, np.asarray(self._run("hessian", x))
+            matrix = self._curved[1]
         return 0.5 * (matrix + matrix.T)
 
     def _at(self, x: np.ndarray) -> _Evaluation:
