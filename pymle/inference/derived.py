@@ -11,6 +11,9 @@ from pymle.estimate import Estimate
 from pymle.inference.covariance import standard_errors
 from pymle.inference.wald import Limits, limits_between
 
+#: Standard error relative to its value that is none.
+_ROUNDING = 1e-13
+
 
 @dataclass(frozen=True)
 class Derived:
@@ -57,6 +60,8 @@ def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limit
     finite = np.isfinite(value) & np.all(np.isfinite(jacobian), axis=1)
     se = np.full(len(value), np.nan)
     se[finite] = standard_errors(estimate, jacobian[finite])
+    # The diagonal of a correlation matrix is constant: what is left of its derivative is rounding.
+    se = np.where(se <= _ROUNDING * np.abs(value), 0.0, se)
     low = np.concatenate([np.full(len(item.value), item.low) for item in items])
     high = np.concatenate([np.full(len(item.value), item.high) for item in items])
     lower, upper, scale = limits_between(value, se, low, high, level)

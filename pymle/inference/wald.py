@@ -67,14 +67,22 @@ def wald_limits(estimate: Estimate, level: float) -> Limits:
         ],
         dtype=bool,
     )
+    own = {"simplex", "cholesky", "covariance", "ordered", "zerosum", "custom"}
+    joint = np.array([kind in own for kind in kinds], dtype=bool)
     lower, upper, scale = limits_between(
-        estimate.natural, se, estimate.lower, estimate.upper, level
+        estimate.natural, se, estimate.lower, estimate.upper, level, plain=joint
     )
     return Limits(estimate.natural, se, lower, upper, scale, zero)
 
 
 def limits_between(
-    value: np.ndarray, se: np.ndarray, low: np.ndarray, high: np.ndarray, level: float
+    value: np.ndarray,
+    se: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    level: float,
+    *,
+    plain: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Limits around values with given standard errors and bounds.
 
@@ -82,6 +90,8 @@ def limits_between(
     ----------
     value, se, low, high : numpy.ndarray, shape (m,)
     level : float
+    plain : numpy.ndarray of bool, shape (m,), optional
+        Entries that stay on the identity scale unless a limit would cross a bound.
 
     Returns
     -------
@@ -96,7 +106,8 @@ def limits_between(
         if not np.isfinite(s):
             scale.append("-")
             continue
-        name = _scale(v, q * s, a, b)
+        inside = plain is not None and plain[i] and a < v - q * s and v + q * s < b
+        name = "identity" if inside else _scale(v, q * s, a, b)
         lower[i], upper[i] = _limits(v, q * s, a, b, name)
         scale.append(name)
     return lower, upper, tuple(scale)

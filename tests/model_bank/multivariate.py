@@ -30,7 +30,7 @@ def simplex_of_one_multinomial_row():
         stats.multinomial(counts.sum(), p).logpmf(counts),
         1,
         3,
-        {"p[a]": "logit"},
+        {"p[a]": "identity"},
         {"odds": (odds, odds * np.sqrt(1 / 12 + 1 / 30))},
     )
 
@@ -162,6 +162,6 @@ def covariance_by_its_cholesky_factor():
         stats.multivariate_normal(m, cov).logpdf(y).sum(),
         n,
         5,
-        {"chol[0]": "log", "chol[1]": "identity", "chol[2]": "log"},
+        {"chol[0]": "identity", "chol[1]": "identity", "chol[2]": "identity"},
         derived,
     )
