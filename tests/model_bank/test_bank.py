@@ -120,6 +120,7 @@ def test_tests_against_zero(name):
     for label, scale in truth.scales.items():
         row = table.loc[label]
         interior = scale in {"identity", "fisher z"} and name != "mean_in_an_interval"
+        interior &= label not in {"p[a]", "chol[0]", "chol[2]"}  # shares, diagonal: zero is an edge
         if interior:
             np.testing.assert_allclose(row["z"], row["estimate"] / row["se"])
             np.testing.assert_allclose(row["p"], 2 * norm.sf(abs(row["z"])))
