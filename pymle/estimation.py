@@ -79,6 +79,9 @@ class Estimator:
         self._problem = problem
         self._settings = settings
         self._draws = np.empty((0, problem.layout.size))
+        # What a fit learned about the program itself, for refits with other data.
+        self._seen_concave = False
+        self._check: float | None = None
 
     def estimate(
         self,
@@ -123,6 +126,7 @@ class Estimator:
             method=self._settings.method,
             seed=self._settings.random_seed,
             given=bool(start),
+            seen_concave=self._seen_concave,
             callback=callback,
         )
         seconds = time.perf_counter() - began
@@ -243,8 +247,9 @@ class Estimator:
         coordinates = problem.coordinates
         constant = coordinates.constant_bounds
         lower, upper = coordinates.flat_bounds(natural) if constant is None else constant
-        check = None
-        if curvature is not None and solution.converged:
+        self._seen_concave = found.concave
+        check = self._check
+        if check is None and curvature is not None and solution.converged:
             check = derivative_check(likelihood.value_and_score, solution, curvature)
         tails = self._tails(problem, likelihood, found, curvature, natural, lower, upper)
         equivalent = self._equivalent(problem, found)
@@ -267,6 +272,8 @@ class Estimator:
                 and is_kink(likelihood, solution)
             ),
         )
+        if verdict.ok:
+            self._check = check
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
             out = lowered.call(

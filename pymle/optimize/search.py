@@ -80,6 +80,7 @@ def search(
     method: str = "auto",
     seed: int = 0,
     given: bool = False,
+    seen_concave: bool = False,
     callback: Callable[[TraceStep], object] | None = None,
 ) -> Search:
     """Maximise from a start, and from further ones where the first does not suffice.
@@ -101,6 +102,9 @@ def search(
     seed : int
     given : bool
         The start is the user's choice: a maximum reached from it needs no second start.
+    seen_concave : bool
+        An earlier fit of the same program found it concave at dispersed points: a concave path
+        is evidence enough for a refit.
     callback : callable, optional
         Called with a `TraceStep` at every iteration.
 
@@ -115,7 +119,8 @@ def search(
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
         return Search(first, start, None, concave=False)
     settled = first.converged or first.termination is Termination.RUNAWAY
-    if automatic and settled and _seconds_each(first) > _DEAR and _concave_path(first):
+    by_path = seen_concave or _seconds_each(first) > _DEAR
+    if automatic and settled and by_path and _concave_path(first):
         return Search(first, start, None, concave=True)
     points = _finite(candidates(64 if automatic else int(n_starts)))
     if automatic and settled and _concave(objective, points[:_LOOKS]):
