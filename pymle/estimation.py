@@ -265,6 +265,7 @@ class Estimator:
             check=check,
             equivalent=equivalent,
             trusted=found.trusted,
+            chosen=found.chosen,
             kink=(
                 not solution.converged
                 and likelihood.has_score

@@ -60,6 +60,8 @@ class Search:
     trusted : bool
         False where starts drawn apart from each other disagree so much that the best end may
         be one local maximum among many.
+    chosen : bool
+        The best was reached from a start that the user gave.
     """
 
     solution: Solution
@@ -68,6 +70,7 @@ class Search:
     concave: bool
     artefacts: tuple[Solution, ...] = ()
     trusted: bool = True
+    chosen: bool = False
 
 
 def search(
@@ -159,7 +162,15 @@ def search(
         artefacts += more
     trusted = _agreed(kept) or _trusted(kept, apart, first if given else None)
     best = _nearest(kept, start)
-    return Search(best, start, kept, concave=False, artefacts=artefacts, trusted=trusted)
+    return Search(
+        best,
+        start,
+        kept,
+        concave=False,
+        artefacts=artefacts,
+        trusted=trusted,
+        chosen=given and first.converged and same_value(first.value, best.value),
+    )
 
 
 def _nearest(exploration: Exploration, start: np.ndarray) -> Solution:
@@ -265,8 +276,15 @@ def value_noise(objective: Objective, solution: Solution) -> float:
     x, score = solution.x, solution.score
     rng = np.random.default_rng(0)
     worst = 0.0
+    size = 1e-12 * np.maximum(np.abs(x), 1.0)
+    if solution.hessian is not None:
+        # Where the likelihood itself is that steep (a component on a single observation) a
+        # shorter step keeps its curvature out of the comparison.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steep = 1e-3 / np.sqrt(np.abs(np.diagonal(solution.hessian)))
+        size = np.where(np.isfinite(steep), np.minimum(size, steep), size)
     for _ in range(4):
-        step = 1e-12 * np.maximum(np.abs(x), 1.0) * rng.choice([-1.0, 1.0], size=x.size)
+        step = size * rng.choice([-1.0, 1.0], size=x.size)
         with np.errstate(all="ignore"):
             value = objective.value(x + step)
         expected = 0.0 if score is None else float(score @ step)
@@ -299,6 +317,8 @@ def _without_artefacts(
             break
         highest = max(finite, key=lambda s: s.value)
         noise = value_noise(objective, highest)
+        if not np.isfinite(noise):
+            break
         allowed = max(_NOISE, 1e-9 * abs(highest.value))
         if noise <= allowed:
             break

@@ -36,6 +36,7 @@ def assess(
     equivalent: bool | None = None,
     trusted: bool = True,
     kink: bool = False,
+    chosen: bool = False,
 ) -> Verdict:
     """Say what a solution is.
 
@@ -66,6 +67,9 @@ def assess(
         False where starts drawn apart disagreed, and too few of them reached the best.
     kink : bool
         The slope jumps from rising to falling at the point.
+    chosen : bool
+        The maximum was reached from a start that the user gave: higher points where a search
+        did not converge are said, and no obstacle.
 
     Returns
     -------
@@ -121,7 +125,9 @@ def assess(
         top = max(s.value for s in exploration.solutions if np.isfinite(s.value))
         evidence["higher_value"] = top
         advice = _ADVICE["higher"].format(top - solution.value)
-        return Verdict(Status.HIGHER_ELSEWHERE, evidence, advice)
+        if not chosen:
+            return Verdict(Status.HIGHER_ELSEWHERE, evidence, advice)
+        return Verdict(Status.MAXIMUM, evidence, _ADVICE["chosen"] + advice)
     if not trusted:
         return Verdict(Status.LOCAL, evidence, _ADVICE["local"])
     if equivalent is False:
@@ -266,6 +272,10 @@ _ADVICE = {
     "local": (
         "Pass a `start=` that makes sense for these data, raise `n_starts=`, or tighten the "
         "supports; compare the log-likelihoods."
+    ),
+    "chosen": (
+        "This is the local maximum that `start=` led to; a search from another start got higher "
+        "without converging. "
     ),
     "several": (
         "At least {} different maxima have this log-likelihood; limits around one of them leave "

@@ -197,7 +197,7 @@ def test_median_regression_is_not_given_smooth_standard_errors():
     data = sm.datasets.engel.load_pandas().data
     X = sm.add_constant(data["income"] / 1000)
     y = data["foodexp"].to_numpy() / 1000
-    best = QuantReg(y, X).fit(q=0.5, p_tol=1e-12, max_iter=5000)
+    best = QuantReg(y, X).fit(q=0.5, p_tol=1e-12, max_iter=5000)  # iterative: good to 1e-5
     with pm.Model() as model:
         a, b = pm.Normal("a", 0, 10), pm.Normal("b", 0, 10)
         scale = pm.HalfNormal("scale", 1)
@@ -207,4 +207,4 @@ def test_median_regression_is_not_given_smooth_standard_errors():
     with pytest.warns(pymle.errors.NotCertifiedWarning):
         fit = pymle.find_MLE(model, progressbar=False)
     assert not fit.verdict.ok
-    assert fit.loglik <= reference + 1e-8
+    assert fit.loglik == pytest.approx(reference, abs=1e-5)
