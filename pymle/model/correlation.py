@@ -89,8 +89,8 @@ class CorrelationFactorTransform(Transform):
         rows = []
         for i in range(self.n):
             entries = self._row(value, i)
-            one = pt.ones_like(value[..., :1]) if self.n > 1 else pt.ones((1,))
-            norm = pt.sqrt(1.0 + pt.sum(entries**2, axis=-1, keepdims=True))
+            one: Any = pt.ones_like(value[..., :1]) if self.n > 1 else pt.ones((1,))
+            norm: Any = pt.sqrt(1.0 + pt.sum(entries**2, axis=-1, keepdims=True))
             parts = [entries / norm, one / norm, *[pt.zeros_like(one)] * (self.n - 1 - i)]
             rows.append(pt.concatenate(parts, axis=-1))
         return pt.stack(rows, axis=-2)

@@ -274,8 +274,8 @@ def _log1p_odds(x: Variable) -> Variable | None:
     logs = [args_of(_bare(side), ps.Log) for side in args_of(_bare(odds), ps.Sub) or ()]
     if len(logs) != 2 or not all(logs):
         return None
-    (above,), (below,) = logs if flips % 2 == 0 else reversed(logs)
-    return pt.log1p(above / below)
+    above, below = (args[0] for args in logs if args)
+    return pt.log1p(above / below if flips % 2 == 0 else below / above)
 
 
 def _no_poisson_limit(node: Apply) -> list[Variable] | None:

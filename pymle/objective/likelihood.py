@@ -129,9 +129,8 @@ class Likelihood:
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k), symmetric to rounding."""
-        if self._fused:
-            matrix = self._at(x).hessian
-        else:
+        matrix = self._at(x).hessian if self._fused else None
+        if matrix is None:
             # The start is looked at before the search begins there.
             key = np.asarray(x, dtype=np.float64).tobytes()
             if self._curved is None or self._curved[0] != key:
