@@ -1,6 +1,7 @@
 """Settings that every test shares."""
 
 import matplotlib
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -19,3 +20,12 @@ def _close_figures():
     from matplotlib import pyplot
 
     pyplot.close("all")
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_in_any_order(request: pytest.FixtureRequest) -> None:
+    """A module's generator starts each of its tests in the same state, whatever ran before."""
+    generator = getattr(request.module, "rng", None)
+    if isinstance(generator, np.random.Generator):
+        state = request.module.__dict__.setdefault("_rng_state", generator.bit_generator.state)
+        generator.bit_generator.state = state
