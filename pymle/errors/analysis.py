@@ -48,24 +48,6 @@ class AnalysisError(PymleError):
         )
 
     @classmethod
-    def sampling_weights(cls, what: str) -> AnalysisError:
-        """A quantity that is withheld under sampling weights.
-
-        Parameters
-        ----------
-        what : str
-            The quantity, as the subject of a sentence.
-
-        Returns
-        -------
-        AnalysisError
-        """
-        return cls(
-            f"{what} is withheld: with sampling weights the weighted sum is no log-likelihood. "
-            "Use sandwich standard errors."
-        )
-
-    @classmethod
     def no_observation_terms(cls, name: str) -> AnalysisError:
         """A likelihood without per-observation terms.
 

@@ -25,7 +25,7 @@ from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import ModelError
 from pymle.model import compat, walks
-from pymle.model.layout import Block, Layout, entry_labels
+from pymle.model.layout import Block, Layout
 from pymle.model.repairs import before_derivation, before_gradient
 
 _LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them
@@ -290,14 +290,6 @@ def observed_rows(logp_shape: tuple[int, ...], value_shape: tuple[int, ...], op_
     if op_name in {"MultinomialRV", "DirichletRV", "DirichletMultinomialRV"}:
         return 1
     return int(value_shape[0])
-
-
-def term_labels(model: Any, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Labels of the per-observation terms of an observed variable."""
-    dims = tuple(model.named_vars_to_dims.get(name, ()))[: len(shape)]
-    dims = dims + (None,) * (len(shape) - len(dims))
-    coords = {k: v for k, v in model.coords.items() if v is not None}
-    return entry_labels(name, shape, dims, coords)
 
 
 def repaired(outputs: Sequence[Any]) -> list[Any]:

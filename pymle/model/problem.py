@@ -28,7 +28,6 @@ from pymle.model.density import (
     repaired,
     replace_random,
     support_term,
-    term_labels,
 )
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import (
@@ -386,12 +385,6 @@ class Problem:
             symbol: np.asarray(point.get(name, self.initial[name])).astype(symbol.dtype)
             for name, symbol in self.density.values.items()
         }
-
-    def term_labels(self, term: Term) -> tuple[str, ...]:
-        """Labels of a term's observations."""
-        return term_labels(self.model, term.name, term.shape)
-
-    # ----- construction ------------------------------------------------------------------
 
     def explain_not_finite(self, natural: np.ndarray) -> str:
         """Which observed variable and which rows make the objective non-finite."""
