@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 import xarray as xr
+from pytensor.graph.basic import Variable
 
 from pymle.errors import DataError, ModelError
 from pymle.model import checks, compat, walks
@@ -19,6 +20,8 @@ from pymle.model.coordinates import Coordinates, short
 from pymle.model.density import (
     Density,
     Term,
+    data_inputs,
+    freeze_shared,
     initial_values,
     jacobian_term,
     natural_expressions,
@@ -29,6 +32,7 @@ from pymle.model.density import (
     replace_random,
     support_term,
 )
+from pymle.model.expressions import entry_index, expression
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import (
     Lowered,
@@ -169,8 +173,13 @@ class Problem:
         return tuple(terms)
 
     def _logp_shape(self, logp: Any, values: Mapping[str, Any]) -> tuple[int, ...]:
-        if all(length is not None for length in logp.type.shape):
-            return tuple(logp.type.shape)
+        known = compat.as_tensor(logp)
+        if None in known.type.shape:
+            # Data of known shape in place of `pm.Data`: the types say it, nothing is evaluated.
+            data = data_inputs(self.model, [logp], as_arguments=True)
+            [known] = freeze_shared([logp], data)
+        if None not in known.type.shape:
+            return tuple(known.type.shape)
         given = {value: self.initial[name].astype(value.dtype) for name, value in values.items()}
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -369,9 +378,47 @@ class Problem:
         dims = tuple(self.model.named_vars_to_dims.get(name) or ()) or (None,) * len(shape)
         return entry_labels(name, shape, dims, self.layout.coords)
 
-    def range_of(self, name: str) -> tuple[float, float]:
+    def dims_of(self, name: str | None, ndim: int) -> tuple[str | None, ...]:
+        """Dims of a named variable; None for each axis without one."""
+        dims = tuple(self.model.named_vars_to_dims.get(name) or ()) if name else ()
+        return (*dims, *(None,) * (ndim - len(dims)))[:ndim]
+
+    def range_of(self, graph: Any) -> tuple[float, float]:
         """Range that a Deterministic cannot leave, read off its outermost operation."""
-        return walks.range_of(self.model[name])
+        return walks.range_of(self.model[graph] if isinstance(graph, str) else graph)
+
+    # ----- expressions -------------------------------------------------------------------
+
+    def variable(self, name: str) -> Any:
+        """A named variable of the model."""
+        return self.model[name]
+
+    def place_of(self, label: str) -> tuple[str, int | None] | None:
+        """Name and flat position (None: all) of a label, None if nothing is called so."""
+        return entry_index(label, self.model.named_vars, self._labels_now)
+
+    def expression(self, text: str) -> Any:
+        """The graph of an expression of the model's variables (`pymle.model.expressions`)."""
+        return expression(text, self.model.named_vars, self._labels_now)
+
+    def symbolic(self, result: Any, function: Callable[[Mapping[str, Any]], Any]) -> Any | None:
+        """The graph of a function that returned one when it was given numbers; else None."""
+        if not isinstance(result, Variable):
+            return None
+        return compat.as_tensor(function({name: self.model[name] for name in self.names}))
+
+    def undetermined(self, graph: Any) -> list[str]:
+        """Free variables behind a graph that the objective does not determine."""
+        above = [rv.name for rv in walks.ModelGraph(self.model).free_among([graph])]
+        return [name for name in above if name not in self.names]
+
+    def _labels_now(self, name: str) -> tuple[str, ...]:
+        for block in self.layout.blocks:
+            if block.name == name:
+                return block.labels
+        point = self.layout.to_natural(self.coordinates.complete(None))
+        [shape] = self.shapes_of([self.model[name]], point)
+        return self.labels_of(name, shape)
 
     def _estimated(self, variable: Any) -> bool:
         """Whether a Deterministic depends on parameters, and on nothing that is unused."""
