@@ -22,6 +22,7 @@ from pymle.errors import (
 )
 from pymle.estimation import Estimator, Settings, hessian_of
 from pymle.fit import Fit
+from pymle.fitted import Fitted
 from pymle.model import Problem, check_supported, resolve_model
 from pymle.model import roles as find_roles
 from pymle.objective import Likelihood
@@ -93,13 +94,11 @@ class Compiled:
         if on_problem not in ("warn", "raise"):
             raise AnalysisError.argument("on_problem", on_problem, '"warn" or "raise"')
         with report.progress(progressbar) as callback:
+            used = self._given_weights if weights is None else weights
             estimate, problem = self._estimator.estimate(
-                data=data,
-                start=start,
-                weights=self._given_weights if weights is None else weights,
-                callback=callback,
+                data=data, start=start, weights=used, callback=callback
             )
-        fit = Fit(estimate, problem)
+        fit = Fit(Fitted(estimate, problem, self._estimator, used))
         for notice in estimate.notices:
             warnings.warn(notice, Notice, stacklevel=stacklevel)
         if not estimate.verdict.ok:

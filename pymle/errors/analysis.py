@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pymle.errors.base import PymleError
-from pymle.errors.words import unknown_name
+from pymle.errors.words import listing, unknown_name
 
 
 class AnalysisError(PymleError):
@@ -102,6 +102,47 @@ class AnalysisError(PymleError):
         if label is None:
             return cls(unknown_name("coords", dim, map(str, known)))
         return cls(unknown_name(f"coords of `{dim}`", str(label), map(str, known)))
+
+    @classmethod
+    def bad_expression(cls, text: str, why: str) -> AnalysisError:
+        """Text that is no expression of the model's variables.
+
+        Parameters
+        ----------
+        text : str
+            The expression.
+        why : str
+            What is wrong with it, in words.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f'"{text}": {why}. An expression consists of names of variables, labels such as '
+            "`beta[x1]`, numbers, + - * / ^, and functions such as exp, log, sqrt; backquotes "
+            "surround names with spaces."
+        )
+
+    @classmethod
+    def undetermined(cls, what: str, names: Iterable[str]) -> AnalysisError:
+        """A function of variables that the likelihood does not determine.
+
+        Parameters
+        ----------
+        what : str
+            The function.
+        names : iterable of str
+            The variables.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{what}` depends on {listing(names)}, of which the data say nothing: they are no "
+            "estimated parameters (see `fit.roles`)."
+        )
 
     @classmethod
     def argument(cls, name: str, seen: object, expected: str) -> AnalysisError:

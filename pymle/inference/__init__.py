@@ -7,14 +7,17 @@ from pymle.inference.covariance import (
     unconstrained_covariance,
 )
 from pymle.inference.derived import Derived, derived
+from pymle.inference.quantity import Quantity, quantity
 from pymle.inference.wald import Limits, wald_limits
 
 __all__ = [
     "Derived",
     "Limits",
+    "Quantity",
     "derived",
     "jacobian_covariance",
     "natural_covariance",
+    "quantity",
     "standard_errors",
     "unconstrained_covariance",
     "wald_limits",

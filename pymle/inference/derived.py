@@ -27,7 +27,7 @@ class Derived:
     value : numpy.ndarray, shape (m,)
     jacobian : numpy.ndarray, shape (m, k)
         With respect to the unconstrained vector.
-    low, high : float
+    low, high : float or numpy.ndarray, shape (m,)
         Range that the expression cannot leave (``exp`` is positive), else infinite.
     """
 
@@ -35,8 +35,8 @@ class Derived:
     labels: tuple[str, ...]
     value: np.ndarray
     jacobian: np.ndarray
-    low: float
-    high: float
+    low: float | np.ndarray
+    high: float | np.ndarray
 
 
 def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limits:
@@ -62,8 +62,8 @@ def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limit
     se[finite] = standard_errors(estimate, jacobian[finite])
     # The diagonal of a correlation matrix is constant: what is left of its derivative is rounding.
     se = np.where(se <= _ROUNDING * np.abs(value), 0.0, se)
-    low = np.concatenate([np.full(len(item.value), item.low) for item in items])
-    high = np.concatenate([np.full(len(item.value), item.high) for item in items])
+    low = np.concatenate([np.broadcast_to(item.low, item.value.shape) for item in items])
+    high = np.concatenate([np.broadcast_to(item.high, item.value.shape) for item in items])
     lower, upper, scale = limits_between(value, se, low, high, level)
     zero = (low < 0.0) & (high > 0.0) & (se > 0)
     return Limits(value, se, lower, upper, scale, zero)

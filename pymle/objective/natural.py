@@ -127,7 +127,7 @@ class PointFunction:
         """
         x = np.asarray(x, dtype=np.float64)
         if self._route != "jax":
-            return self.value(x), _differences(self.value, x)
+            return self.value(x), extrapolated_differences(self.value, x)
         value, jacobian = self._program("pair", lambda: self._pair)(x, *self._arguments)
         return np.asarray(value), np.asarray(jacobian)
 
@@ -135,7 +135,9 @@ class PointFunction:
         """Second derivatives (k, k) of the weighted sum of the values."""
         x = np.asarray(x, dtype=np.float64)
         if self._route != "jax":
-            return _differences(lambda z: weights @ _differences(self.value, z), x)
+            return extrapolated_differences(
+                lambda z: weights @ extrapolated_differences(self.value, z), x
+            )
         return np.asarray(
             self._program("second", lambda: self._second)(x, weights, *self._arguments)
         )
@@ -179,7 +181,9 @@ def _flat(outputs: Sequence[Any]) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(o, dtype=np.float64)) for o in outputs])
 
 
-def _differences(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+def extrapolated_differences(
+    function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
+) -> np.ndarray:
     """Central differences with one extrapolation (error of order h^4)."""
     columns = []
     for i in range(x.size):

@@ -1,0 +1,22 @@
+"""The class Fit: all analyses in one place."""
+
+from __future__ import annotations
+
+from pymle.fit.checks import Checks
+from pymle.fit.hypotheses import Hypotheses
+from pymle.fit.intervals import Intervals
+from pymle.fit.predictions import Predictions
+from pymle.fit.tables import Tables
+
+
+class Fit(Tables, Intervals, Hypotheses, Predictions, Checks):
+    """A maximum-likelihood or MAP fit.
+
+    Made by `find_MLE`, `find_MAP` and `Compiled.fit`; prints as a table with the verdict.
+    Points, estimates and limits are on the natural scale, log-likelihoods carry all
+    constants and are never negated.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    """
