@@ -31,20 +31,32 @@ def likelihood_of(
     """
     lowered = problem.lowered
     data = problem.arguments(lowered)
+    programs = _programs(problem, lowered)
+    held = programs.setdefault("held", problem.coordinates.held_vector)
+    own = [held, *(item.value for item in lowered.data if (item.name or "") not in problem.given)]
+    if weights is None:
+        weights = programs.get("ones") or programs.setdefault("ones", ones_for(problem))
+        own += weights
     return Likelihood(
         lowered.call,
         size=problem.layout.size,
-        held=problem.coordinates.held_vector,
-        weights=ones_for(problem) if weights is None else weights,
+        held=held,
+        weights=weights,
         data=data,
         route=lowered.route,
         has_score=lowered.has_score,
         differenced=bool(lowered.differenced),
         rows=max([len(d) for d in data if np.ndim(d)] + [1]),
-        programs=problem.programs.setdefault(id(lowered), {}),
+        programs=programs,
+        lasting=own,
         ceiling=problem.ceiling,
         quick=quick,
     )
+
+
+def _programs(problem: Problem, lowered: Any) -> dict[str, Any]:
+    """What was compiled for a lowered function, which is kept as long: its identity is the key."""
+    return problem.programs.setdefault(id(lowered), {"lowered": lowered})
 
 
 def ones_for(problem: Problem) -> list[np.ndarray]:
@@ -111,7 +123,7 @@ def point_function(problem: Problem, lowered: Any) -> PointFunction:
         held=problem.coordinates.held_vector,
         data=problem.arguments(lowered),
         route=lowered.route,
-        programs=problem.programs.setdefault(id(lowered), {}),
+        programs=_programs(problem, lowered),
     )
 
 

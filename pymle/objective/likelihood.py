@@ -15,10 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from pymle.objective.blocks import NotRowwiseError, block_program
+
 #: Below this many multiplications compilation takes longer than a fit.
 _SMALL_WORK = 200_000
 #: Up to this many coordinates, and entries of a design matrix with them, the curvature is
-#: computed along with every score: one program is compiled instead of two.
+#: computed along with every score: one program is compiled instead of two. (In blocks of rows
+#: the number of entries does not matter.)
 _FUSED_SIZE, _FUSED_ENTRIES = 30, 2_000_000
 #: Entries of one batch of forward derivatives when a Hessian is built (about 0.3 GB).
 _BATCH_ENTRIES = 40_000_000
@@ -60,6 +63,9 @@ class Likelihood:
         Size of the data, for the choice of batches.
     programs : dict, optional
         Compiled programs to share between objects over one lowered function.
+    lasting : sequence of arrays, optional
+        Those among the arguments that never change: JAX gets them once for all objects that
+        share programs.
     ceiling : float
         Value that no point can exceed (zero for probabilities of discrete data): what lies
         above it is an artefact of rounding, and becomes nan.
@@ -90,6 +96,7 @@ class Likelihood:
         differenced: bool,
         rows: int,
         programs: dict[str, Any] | None = None,
+        lasting: Sequence[Any] = (),
         ceiling: float = np.inf,
         quick: bool = False,
     ) -> None:
@@ -106,13 +113,11 @@ class Likelihood:
         self._quick = quick
         self._programs = {} if programs is None else programs
         self._small = self._rows * size * max(size, 4) <= _SMALL_WORK
-        self._fused = (
-            route == "jax"
-            and has_score
-            and not differenced
-            and (self._small or (size <= _FUSED_SIZE and rows * size <= _FUSED_ENTRIES))
-        )
-        self._arguments = self._place(held, weights, data)
+        self._arguments = self._place(held, weights, data, lasting)
+        curved = route == "jax" and has_score and not differenced
+        self._blocks = self._find_blocks() if curved and not self._small else None
+        few = size <= _FUSED_SIZE and (rows * size <= _FUSED_ENTRIES or self._blocks is not None)
+        self._fused = curved and (self._small or few)
         self._last: _Evaluation | None = None
         self._curved: tuple[bytes, np.ndarray] | None = None
 
@@ -134,21 +139,41 @@ class Likelihood:
             # The start is looked at before the search begins there.
             key = np.asarray(x, dtype=np.float64).tobytes()
             if self._curved is None or self._curved[0] != key:
-                self._curved = key, np.asarray(self._run("hessian", x))
+                self._curved = key, self._hessian_alone(x)
             matrix = self._curved[1]
         return 0.5 * (matrix + matrix.T)
+
+    def _hessian_alone(self, x: np.ndarray) -> np.ndarray:
+        if self._blocks is not None and not self._fused:
+            found = self._together("block", x)
+            if found is not None:
+                return found[2]
+        return np.asarray(self._run("hessian", x))
+
+    def _together(self, name: str, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray] | None:
+        """Value, score and Hessian from one program; None where that does not hold at ``x``."""
+        flat, size = np.asarray(self._run(name, x)), self.size
+        if name == "block" and not flat[-1]:
+            return None
+        return (
+            flat[0],
+            flat[1 : size + 1],
+            flat[size + 1 : (size + 1) ** 2 - size].reshape(size, size),
+        )
 
     def _at(self, x: np.ndarray) -> _Evaluation:
         """The evaluation at a point; the last one is kept, for callers that ask in parts."""
         x = np.asarray(x, dtype=np.float64)
         key = x.tobytes()
         if self._last is None or self._last.key != key:
-            out = self._run("fused" if self._fused else "plain", x)
+            name = "fused" if self._blocks is None else "block"
+            out = self._together(name, x) if self._fused else None
+            value, score, hessian = (*self._run("plain", x)[:2], None) if out is None else out
             self._last = _Evaluation(
                 key=key,
-                value=self._plausible(float(out[0])),
-                score=np.asarray(out[1], dtype=np.float64),
-                hessian=np.asarray(out[2]) if self._fused else None,
+                value=self._plausible(float(value)),
+                score=np.asarray(score, dtype=np.float64),
+                hessian=hessian,
             )
         return self._last
 
@@ -188,16 +213,37 @@ class Likelihood:
     def _plausible(self, value: float) -> float:
         return float("nan") if value > self._ceiling + _OVER else value
 
-    def _place(self, held: Any, weights: Sequence[Any], data: Sequence[Any]) -> tuple:
+    def _place(
+        self, held: Any, weights: Sequence[Any], data: Sequence[Any], lasting: Sequence[Any]
+    ) -> tuple:
         if self.route != "jax":
             return np.asarray(held), tuple(weights), tuple(data)
         import jax
 
-        return (
-            jax.device_put(np.asarray(held)),
-            tuple(jax.device_put(np.asarray(w)) for w in weights),
-            tuple(jax.device_put(np.asarray(d)) for d in data),
-        )
+        kept = self._programs.setdefault("placed", {})
+        stays = {id(array) for array in lasting}
+
+        def placed(array: Any) -> Any:
+            if id(array) not in stays:
+                return jax.device_put(np.asarray(array))
+            if id(array) not in kept:
+                # With the array itself, whose identity is the key.
+                kept[id(array)] = array, jax.device_put(np.asarray(array))
+            return kept[id(array)][1]
+
+        return placed(held), tuple(placed(w) for w in weights), tuple(placed(d) for d in data)
+
+    def _find_blocks(self) -> Any:
+        """The program in blocks of rows, or None if it cannot be written so."""
+        if "in blocks" not in self._programs:
+            started = time.perf_counter()
+            try:
+                found = block_program(self._call, *self._arguments, self.size)
+            except NotRowwiseError:
+                found = None
+            self._programs["in blocks"] = found
+            self.compile_seconds += time.perf_counter() - started
+        return self._programs["in blocks"]
 
     def _run(self, name: str, x: np.ndarray, *more: Any) -> Any:
         x = np.asarray(x, dtype=np.float64)
@@ -224,6 +270,7 @@ class Likelihood:
     @cached_property
     def _fused_program(self) -> Any:
         import jax
+        import jax.numpy as jnp
 
         def fused(x: Any, held: Any, weights: Any, data: Any) -> Any:
             def score(z: Any) -> Any:
@@ -231,10 +278,25 @@ class Likelihood:
                 return gradient, (value, gradient)
 
             hessian, (value, gradient) = jax.jacfwd(score, has_aux=True)(x)
-            return value, gradient, hessian
+            # In one piece: each array costs a transfer.
+            return jnp.concatenate([value[None], gradient, hessian.ravel()])
 
         options = {"xla_backend_optimization_level": 0} if self._quick and self._small else None
         return jax.jit(fused, compiler_options=options)
+
+    @cached_property
+    def _block_program(self) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        blocks = self._blocks
+
+        def block(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            value, gradient, hessian, exact = blocks(x, held, weights, data)
+            pieces = value[None], gradient, hessian.ravel(), exact[None].astype(value.dtype)
+            return jnp.concatenate(pieces)
+
+        return jax.jit(block)
 
     @cached_property
     def _batch_program(self) -> Any:
