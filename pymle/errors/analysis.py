@@ -125,6 +125,26 @@ class AnalysisError(PymleError):
         )
 
     @classmethod
+    def bad_hypothesis(cls, text: str, why: str) -> AnalysisError:
+        """Text that is no hypothesis or constraint.
+
+        Parameters
+        ----------
+        text : str
+            What was written.
+        why : str
+            What is wrong with it, in words.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f'"{text}": {why}. A hypothesis compares two expressions, such as '
+            '"beta[x1] = beta[x2]", "exp(a) * b = 1" or "a + b <= 1"; commas separate several.'
+        )
+
+    @classmethod
     def undetermined(cls, what: str, names: Iterable[str]) -> AnalysisError:
         """A function of variables that the likelihood does not determine.
 

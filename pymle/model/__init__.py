@@ -1,5 +1,6 @@
 """From a PyMC model to functions of one vector: the only room that knows PyMC."""
 
+from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.problem import Problem
 from pymle.model.roles import Role, Roles, check_supported, roles
@@ -7,12 +8,14 @@ from pymle.model.walks import resolve_model
 
 __all__ = [
     "Block",
+    "Hypothesis",
     "Layout",
     "Problem",
     "Role",
     "Roles",
     "check_supported",
     "entry_labels",
+    "hypotheses",
     "resolve_model",
     "roles",
 ]
