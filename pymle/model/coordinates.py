@@ -83,7 +83,7 @@ class Coordinates:
         point = {b.name: np.array(base[b.name], dtype=float) for b in self.layout.blocks}
         for block in self.layout.blocks:
             point[block.name] = np.broadcast_to(point[block.name], block.shape).copy()
-        given = split_point("start", start, self._shapes(), self._labels())
+        given = split_point("start", start, self._shapes(), self._labels)
         for name, part in given.items():
             flat = point[name].ravel()
             flat[part.mask] = part.values[part.mask]
@@ -312,7 +312,7 @@ class Coordinates:
 
     def given_coordinates(self, start: Mapping[str, Any] | None) -> set[int]:
         """Unconstrained coordinates of elementwise parameters that a start sets."""
-        given = split_point("start", start, self._shapes(), self._labels())
+        given = split_point("start", start, self._shapes(), self._labels)
         out: set[int] = set()
         for block in self.layout.blocks:
             if block.name in given and block.support.elementwise:
@@ -323,12 +323,13 @@ class Coordinates:
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: self.initial[name].shape for name in self.names}
 
+    @cached_property
     def _labels(self) -> dict[str, tuple[str, ...]]:
         plain = self._make_layout({}, self._inner)
         return {block.name: block.labels for block in plain.blocks}
 
     def _held(self, fixed: Mapping[str, Any] | None) -> dict[str, Held]:
-        held = split_point("fixed", fixed, self._shapes(), self._labels())
+        held = split_point("fixed", fixed, self._shapes(), self._labels)
         for name, part in held.items():
             checks.check_held(self.model, name, part, self.supports[name], self.initial)
         return held

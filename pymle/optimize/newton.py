@@ -7,7 +7,7 @@ import numpy as np
 from pymle.optimize.records import Termination
 from pymle.optimize.run import Run
 from pymle.optimize.stationary import settle
-from pymle.optimize.subproblem import QuadraticModel, scaling
+from pymle.optimize.subproblem import QuadraticModel
 from pymle.optimize.tail import NewtonHistory
 
 __all__ = ["TARGET_GAIN", "newton"]
@@ -52,12 +52,18 @@ def newton(run: Run) -> tuple[Termination, str]:
     run.hessian = hessian
     units: np.ndarray | None = None
     radius = float("nan")
+    step: np.ndarray | None = None
     history = NewtonHistory()
     while True:
         assert run.score is not None
         assert run.hessian is not None
         model = QuadraticModel(run.score, run.hessian, units, run.hessian_error)
-        units = model.units
+        if step is not None and units is not None:
+            # The radius keeps its meaning in the parameters when the units change.
+            before, now = float(np.linalg.norm(units * step)), model.length(step)
+            rescaled = radius * now / before if before > 0.0 else 0.0
+            radius = rescaled if np.isfinite(rescaled) and rescaled > 0.0 else radius
+        units, step = model.units, None
         if not np.isfinite(radius):
             radius = model.natural_radius()
         history.add(run, model)
@@ -87,12 +93,6 @@ def newton(run: Run) -> tuple[Termination, str]:
         step, radius = outcome
         hessian = run.hessian
         run.iterations += 1
-        # The radius keeps its meaning in the parameters when the units change.
-        assert run.score is not None
-        units_now = scaling(-run.hessian, run.score, units)
-        with np.errstate(all="ignore"):
-            rescaled = radius * np.linalg.norm(units_now * step) / np.linalg.norm(units * step)
-        radius = float(rescaled) if np.isfinite(rescaled) and rescaled > 0.0 else radius
 
 
 def _looks_stationary(model: QuadraticModel) -> bool:

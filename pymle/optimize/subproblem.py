@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 __all__ = ["QuadraticModel", "scaling"]
@@ -44,7 +46,7 @@ def scaling(
     if previous is not None:
         units = np.maximum(units, np.sqrt(0.1) * previous)
     size = np.abs(information)
-    for i in np.flatnonzero(units == 0.0):
+    for i in () if units.all() else np.flatnonzero(units == 0.0):
         known = units > 0.0
         cross = float((size[i, known] / units[known]).max()) if known.any() else 0.0
         units[i] = cross or float(np.sqrt(size[i].max())) or abs(float(score[i])) or 1.0
@@ -96,6 +98,7 @@ class QuadraticModel:
         self.positive = self.eigenvalues > self.tolerance
         self.negative = self.eigenvalues < -self.tolerance
         self.definite = bool(self.positive.all())
+        self._decrement: float | None = None
 
     def to_scaled(self, score: np.ndarray) -> np.ndarray:
         """A score in the coordinates of the model, shape (k,)."""
@@ -107,15 +110,21 @@ class QuadraticModel:
 
     def length(self, step: np.ndarray) -> float:
         """Length of a step in the units of the model."""
-        return float(np.linalg.norm(self.units * step))
+        scaled = self.units * step
+        return math.sqrt(scaled @ scaled)
 
     def decrement(self, score: np.ndarray | None = None) -> float:
         """Newton decrement, sqrt(g' A^-1 g), over the directions of positive information."""
-        slope = self.slope if score is None else self.to_scaled(score)
+        if score is not None:
+            return self._size(self.to_scaled(score))
+        if self._decrement is None:
+            self._decrement = self._size(self.slope)
+        return self._decrement
+
+    def _size(self, slope: np.ndarray) -> float:
         with np.errstate(over="ignore"):
-            return float(
-                np.linalg.norm(slope[self.positive] / np.sqrt(self.eigenvalues[self.positive]))
-            )
+            scaled = slope[self.positive] / np.sqrt(self.eigenvalues[self.positive])
+            return math.sqrt(scaled @ scaled)
 
     @property
     def expected_gain(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pymle.optimize.records import Termination
@@ -45,28 +47,19 @@ class NewtonHistory:
             return
         step = model.newton()
         if self._model is not None:
-            last, metric = self.steps[-1], self._model
-            before, now = _norm(metric, last), _norm(metric, step)
+            metric = self._model
+            a, b = _coordinates(metric, self.steps[-1]), _coordinates(metric, step)
+            before, now = math.sqrt(a @ a), math.sqrt(b @ b)
             if before > 0.0:
                 self.step_ratios.append(now / before)
                 self.decrement_ratios.append(model.decrement() / metric.decrement())
-                self.cosines.append(
-                    _inner(metric, last, step) / (before * now) if now > 0.0 else 0.0
-                )
+                self.cosines.append(float(a @ b) / (before * now) if now > 0.0 else 0.0)
         self.steps.append(step)
         self._model, self._x = model, x.copy()
 
 
 def _coordinates(model: QuadraticModel, step: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(model.eigenvalues, 0.0)) * (model.vectors.T @ (model.units * step))
-
-
-def _norm(model: QuadraticModel, step: np.ndarray) -> float:
-    return float(np.linalg.norm(_coordinates(model, step)))
-
-
-def _inner(model: QuadraticModel, a: np.ndarray, b: np.ndarray) -> float:
-    return float(_coordinates(model, a) @ _coordinates(model, b))
 
 
 def follow_tail(
