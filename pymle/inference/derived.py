@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pymle.estimate import Estimate
-from pymle.inference.covariance import standard_errors
+from pymle.inference.covariance import Covariance, standard_errors
 from pymle.inference.wald import Limits, limits_between
 
 #: Standard error relative to its value that is none.
@@ -39,7 +39,12 @@ class Derived:
     high: float | np.ndarray
 
 
-def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limits:
+def derived(
+    estimate: Estimate,
+    items: Sequence[Derived],
+    level: float,
+    covariance: Covariance | None = None,
+) -> Limits:
     """Delta-method limits of derived quantities.
 
     Parameters
@@ -48,6 +53,8 @@ def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limit
     items : sequence of Derived
     level : float
         Coverage, in (0, 1).
+    covariance : Covariance, optional
+        As `estimate_covariance` gives it; by default that of the observed information.
 
     Returns
     -------
@@ -59,7 +66,7 @@ def derived(estimate: Estimate, items: Sequence[Derived], level: float) -> Limit
     jacobian = np.concatenate([item.jacobian for item in items])
     finite = np.isfinite(value) & np.all(np.isfinite(jacobian), axis=1)
     se = np.full(len(value), np.nan)
-    se[finite] = standard_errors(estimate, jacobian[finite])
+    se[finite] = standard_errors(estimate, jacobian[finite], covariance)
     # The diagonal of a correlation matrix is constant: what is left of its derivative is rounding.
     se = np.where(se <= _ROUNDING * np.abs(value), 0.0, se)
     low = np.concatenate([np.broadcast_to(item.low, item.value.shape) for item in items])

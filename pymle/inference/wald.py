@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from pymle.estimate import Estimate
-from pymle.inference.covariance import standard_errors
+from pymle.inference.covariance import Covariance, standard_errors
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Limits:
     zero_inside: np.ndarray
 
 
-def wald_limits(estimate: Estimate, level: float) -> Limits:
+def wald_limits(estimate: Estimate, level: float, covariance: Covariance | None = None) -> Limits:
     """Wald limits of all natural entries.
 
     Parameters
@@ -43,6 +43,8 @@ def wald_limits(estimate: Estimate, level: float) -> Limits:
     estimate : Estimate
     level : float
         Coverage, in (0, 1).
+    covariance : Covariance, optional
+        As `estimate_covariance` gives it; by default that of the observed information.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def wald_limits(estimate: Estimate, level: float) -> Limits:
     bound. The choice follows from the support, never from the prior that was dropped.
     Valid where the log-likelihood is near to quadratic on that scale.
     """
-    se = standard_errors(estimate, estimate.jacobian)
+    se = standard_errors(estimate, estimate.jacobian, covariance)
     # A free entry whose value no longer moves (it is its bound in floating point) has none.
     se = np.where((se == 0.0) & ~estimate.layout.fixed, np.nan, se)
     kinds = [b.support.kind for b in estimate.layout.blocks for _ in range(b.size)]

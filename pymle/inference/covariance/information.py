@@ -43,24 +43,30 @@ def natural_covariance(estimate: Estimate) -> np.ndarray:
     return jacobian_covariance(estimate, estimate.jacobian)
 
 
-def standard_errors(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
+def standard_errors(estimate: Estimate, jacobian: np.ndarray, covariance: Any = None) -> np.ndarray:
     """Delta-method standard errors of functions of the unconstrained vector.
 
     Parameters
     ----------
     estimate : Estimate
     jacobian : numpy.ndarray, shape (m, k)
+    covariance : Covariance, optional
+        As `estimate_covariance` gives it, in place of the observed information's.
 
     Returns
     -------
     numpy.ndarray, shape (m,)
     """
-    half, known = _half(estimate, jacobian)
+    if covariance is not None:
+        return covariance.standard_errors(jacobian)
+    half, known = whitened(estimate, jacobian)
     out = np.sqrt(np.sum(half**2, axis=1))
     return np.where(known, out, np.nan)
 
 
-def jacobian_covariance(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
+def jacobian_covariance(
+    estimate: Estimate, jacobian: np.ndarray, covariance: Any = None
+) -> np.ndarray:
     """Delta-method covariance of functions of the unconstrained vector.
 
     Parameters
@@ -68,6 +74,8 @@ def jacobian_covariance(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
     estimate : Estimate
     jacobian : numpy.ndarray, shape (m, k)
         Derivatives of the functions with respect to the unconstrained vector.
+    covariance : Covariance, optional
+        As `estimate_covariance` gives it, in place of the observed information's.
 
     Returns
     -------
@@ -80,7 +88,9 @@ def jacobian_covariance(estimate: Estimate, jacobian: np.ndarray) -> np.ndarray:
     orthogonal to N are identified; for those the inverse on any complement of N gives
     the same variance (Rao 1973, section 4a.4), and that is what is computed.
     """
-    half, known = _half(estimate, jacobian)
+    if covariance is not None:
+        return covariance.of(jacobian)
+    half, known = whitened(estimate, jacobian)
     out = half @ half.T
     out[~known, :] = np.nan
     out[:, ~known] = np.nan
@@ -91,8 +101,22 @@ def _dense(matrix: Any) -> np.ndarray:
     return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
 
 
-def _half(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A matrix whose product with its transpose is the covariance; which rows are known."""
+def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows divided by a root of the observed information.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    jacobian : numpy.ndarray, shape (m, k)
+        Derivatives of functions, or scores of units.
+
+    Returns
+    -------
+    half : numpy.ndarray, shape (m, r)
+        Its product with its transpose is the covariance of the functions.
+    known : numpy.ndarray of bool, shape (m,)
+        False for rows that lie along a direction without curvature.
+    """
     rows = jacobian.shape[0]
     null = estimate.null_space
     curvature = estimate.curvature

@@ -1,0 +1,79 @@
+"""The covariance of an estimate, with what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pymle.estimate import Estimate
+from pymle.inference.covariance.information import whitened
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """A covariance of the unconstrained estimates, of any kind.
+
+    With the observed information written as ``L L'`` every kind is
+    ``inv(L') middle inv(L)``: the middle is the identity for the observed information
+    itself and the whitened sum of score products for a sandwich.
+
+    Attributes
+    ----------
+    estimate : Estimate
+    name : str
+        ``observed``, ``opg``, ``HC0``, ``HC1``, ``CR0``, ``CR1``, ``CR1S``, ``HAC`` or
+        ``expected``.
+    text : str
+        What it rests on, in a few words: units and their number, corrections.
+    middle : numpy.ndarray or None, shape (r, r)
+        None for the identity. ``r`` is k less the directions without curvature.
+    notes : tuple of str
+        What deserves to be said about its validity.
+    details : mapping
+        Numbers by name: ``n_units``, ``n``, ``k``, ``factor``, ``lags`` and so on.
+    """
+
+    estimate: Estimate
+    name: str
+    text: str
+    middle: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, jacobian: np.ndarray) -> np.ndarray:
+        """Delta-method covariance (m, m) of functions with derivative ``jacobian`` (m, k).
+
+        NaN for functions that move along a direction without curvature.
+        """
+        half, known = whitened(self.estimate, jacobian)
+        out = half @ half.T if self.middle is None else half @ self.middle @ half.T
+        out[~known, :] = np.nan
+        out[:, ~known] = np.nan
+        return out
+
+    def standard_errors(self, jacobian: np.ndarray) -> np.ndarray:
+        """Delta-method standard errors (m,) of functions with derivative ``jacobian`` (m, k).
+
+        NaN as in `of`, and where a covariance that need not be positive (two-way
+        clusters) gives a negative variance.
+        """
+        half, known = whitened(self.estimate, jacobian)
+        other = half if self.middle is None else half @ self.middle
+        variance = np.sum(half * other, axis=1)
+        return np.sqrt(np.where(known & (variance >= 0.0), variance, np.nan))
+
+    @property
+    def unconstrained(self) -> np.ndarray:
+        """The covariance (k, k) of the unconstrained vector."""
+        return self.of(np.eye(len(self.estimate.x)))
+
+    @property
+    def natural(self) -> np.ndarray:
+        """The covariance (m, m) of the natural vector; zero rows for fixed entries."""
+        return self.of(self.estimate.jacobian)
+
+    def __repr__(self) -> str:
+        return "\n".join([f"covariance: {self.text}", *(f"note: {note}" for note in self.notes)])
