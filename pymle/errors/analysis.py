@@ -165,6 +165,53 @@ class AnalysisError(PymleError):
         )
 
     @classmethod
+    def potential_cannot_simulate(cls, names: Iterable[str]) -> AnalysisError:
+        """Simulation from a likelihood that contains a Potential.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The Potentials.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"Data cannot be simulated: {listing(names)} is part of the likelihood, and a "
+            "pm.Potential says how likely data are, not how to draw them. Write that part as an "
+            "observed variable: `pm.CustomDist(name, ..., logp=..., random=..., observed=...)`."
+        )
+
+    @classmethod
+    def cannot_simulate(cls, names: Iterable[str], error: Exception) -> AnalysisError:
+        """A variable for which there is no way to draw.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The observed variables that were asked for.
+        error : Exception
+            What its distribution said.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        said = next(iter(str(error).strip().splitlines()), "")
+        remedy = (
+            "Give a pm.CustomDist its `random=` function (parameters, `rng=` and `size=` to an "
+            "array), or write it with `dist=`."
+            if isinstance(error, NotImplementedError)
+            else "The shapes or types of its parameters do not fit what its sampler takes; "
+            "`pm.draw` of the variable should fail in the same way."
+        )
+        return cls(
+            f"Data cannot be simulated: a distribution behind {listing(names)} cannot be drawn "
+            f"({said}). {remedy}"
+        )
+
+    @classmethod
     def argument(cls, name: str, seen: object, expected: str) -> AnalysisError:
         """An argument out of its range.
 
