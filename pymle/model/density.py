@@ -174,28 +174,36 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     return found
 
 
-def natural_expressions(
+def parameter_expressions(
     model: Any, layout: Layout, values: Mapping[str, Any], x: Any, held: Any
 ) -> dict[str, Any]:
-    """Every parameter's natural value as an expression of ``x`` and ``held``.
-
-    Variables whose support depends on other parameters come after those: expressions
-    are completed in the order of the model's own graph.
-    """
+    """Every variable's natural value as an expression of ``x``, ``held`` and other values."""
     out: dict[str, Any] = {}
     for block in layout.blocks:
         rv = model[block.name]
         inputs = replace_random(model, values, _plain_inputs(rv))
         inputs = _restore_inputs(rv, inputs)
         out[block.name] = _natural(block, rv, inputs, x, held)
-    for _ in layout.blocks:
+    return out
+
+
+def completed(expressions: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Expressions in which no natural value is left: each is put into those that need it.
+
+    Raises
+    ------
+    ModelError
+        They depend on each other in a circle.
+    """
+    out = dict(expressions)
+    for _ in out:
         swaps = {values[name]: expression for name, expression in out.items()}
         inside = set(ancestors(list(out.values())))
         if not any(value in inside for value in swaps):
-            break
+            return out
         names = list(out)
         out = dict(zip(names, clone_replace([out[n] for n in names], swaps), strict=True))
-    else:
+    if set(ancestors(list(out.values()))) & {values[name] for name in out}:
         raise ModelError("The supports of the parameters depend on each other in a circle.")
     return out
 

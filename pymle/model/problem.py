@@ -20,17 +20,25 @@ from pymle.model.coordinates import Coordinates, short
 from pymle.model.density import (
     Density,
     Term,
+    completed,
     data_inputs,
     freeze_shared,
     initial_values,
     jacobian_term,
-    natural_expressions,
     natural_terms,
     natural_values,
     observed_rows,
+    parameter_expressions,
     repaired,
     replace_random,
     support_term,
+)
+from pymle.model.effects import (
+    Effects,
+    effect_expressions,
+    law_terms,
+    make_effects,
+    reached,
 )
 from pymle.model.expressions import entry_index, expression
 from pymle.model.layout import entry_labels, label_array
@@ -41,7 +49,7 @@ from pymle.model.lower import (
     lower_objective,
     lower_outputs,
 )
-from pymle.model.roles import DISCRETE, PARAMETER, PRIOR, Roles
+from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, Roles
 
 
 class Problem:
@@ -84,11 +92,12 @@ class Problem:
         self.objective = objective
         self.jacobian = jacobian
         self.backend = backend
-        # A discrete variable has a place only where it is held.
+        # What is integrated or discrete has a place among the parameters only where it is held.
         self.names = tuple(
             entry.name
             for entry in roles.entries
-            if entry.role == PARAMETER or (entry.role == DISCRETE and entry.name in (fixed or {}))
+            if entry.role == PARAMETER
+            or (entry.role in {DISCRETE, RANDOM, MISSING} and entry.name in (fixed or {}))
         )
         checks.check_model(model)
         checks.check_data(model)
@@ -107,21 +116,64 @@ class Problem:
 
     @cached_property
     def density(self) -> Density:
-        """The objective's terms as graphs."""
+        """The objective's terms as graphs.
+
+        With random effects ``x`` holds the parameters first and what is integrated after them.
+        """
+        model, layout, effects = self.model, self.layout, self.effects
         with self._swapped(), double_precision():
-            x = pt.vector("x", shape=(self.layout.size,), dtype="float64")
-            held = pt.vector("held", shape=(self.layout.natural_size,), dtype="float64")
-            values = natural_values(self.model)
-            density = Density(
-                model=self.model,
-                layout=self.layout,
-                terms=self._terms(values, x),
+            size = layout.size + (effects.size if effects else 0)
+            x = pt.vector("x", shape=(size,), dtype="float64")
+            held = pt.vector("held", shape=(layout.natural_size,), dtype="float64")
+            values, _ = self._derived
+            outer, inner = (x[: layout.size], x[layout.size :]) if effects else (x, None)
+            expressions = parameter_expressions(model, layout, values, outer, held)
+            if effects:
+                expressions |= effect_expressions(effects, model, values, inner)
+            return Density(
+                model=model,
+                layout=layout,
+                terms=self._terms(outer, inner),
                 x=x,
                 held=held,
                 values=values,
+                naturals=completed(expressions, values),
             )
-            density.naturals = natural_expressions(self.model, self.layout, values, x, held)
-        return density
+
+    @cached_property
+    def effects(self) -> Effects | None:
+        """The variables that are integrated out; None where there is none.
+
+        Those on which nothing observed depends integrate to one and drop out.
+        """
+        asked = self.roles.names(RANDOM) + self.roles.names(MISSING)
+        names = [n for n in self.initial if n in asked and n not in self.names]
+        if not names:
+            return None
+        values, logps = self._derived
+        kept = [p for p in self.model.potentials if p.name not in self.roles.names(PRIOR)]
+        data = [logps[rv.name] for rv in self.model.observed_RVs]
+        data += replace_random(self.model, values, kept)
+        names = reached(data, {name: logps[name] for name in names}, values)
+        return make_effects(self.model, names, self.initial)
+
+    @cached_property
+    def _derived(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Natural value variables, and PyMC's log-densities in terms of them, by name."""
+        with self._swapped(), double_precision():
+            values = natural_values(self.model)
+            names = [rv.name for rv in self.model.observed_RVs]
+            names += [n for n in self.initial if n in self._with_law]
+            return values, natural_terms(self.model, values, names)
+
+    @property
+    def _with_law(self) -> set[str]:
+        """Free variables whose own log-density may enter the objective."""
+        names = {*self.roles.names(RANDOM), *self.roles.names(MISSING)}
+        if self.objective == "map":
+            return names | set(self.names)
+        unknown = [n for n in self.names if self.coordinates.supports[n].kind == "unknown"]
+        return names | set(unknown)
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -136,19 +188,21 @@ class Problem:
     @property
     def ceiling(self) -> float:
         """Value that the objective cannot exceed: zero for probabilities of discrete data."""
-        if self.objective != "mle" or any(term.kind == "potential" for term in self.terms):
+        other = any(term.kind in {"potential", "law"} for term in self.terms)
+        if self.objective != "mle" or other:
             return float("inf")
         discrete = all(
             rv.dtype.startswith(("int", "uint", "bool")) for rv in self.model.observed_RVs
         )
         return 0.0 if discrete and self.model.observed_RVs else float("inf")
 
-    def _terms(self, values: Mapping[str, Any], x: Any) -> tuple[Term, ...]:
+    def _terms(self, x: Any, u: Any) -> tuple[Term, ...]:
         model = self.model
+        values, logps = self._derived
         observed = [rv.name for rv in model.observed_RVs]
-        unknown = [n for n in self.names if self.coordinates.supports[n].kind == "unknown"]
-        priors = list(self.names) if self.objective == "map" else unknown
-        logps = natural_terms(model, values, [*observed, *priors])
+        integrated = {*self.roles.names(RANDOM), *self.roles.names(MISSING)}
+        own = [name for name in self.names if name not in integrated]
+        unknown = [n for n in own if self.coordinates.supports[n].kind == "unknown"]
         terms: list[Term] = []
         for name in observed:
             logp, shape = logps[name], self._logp_shape(logps[name], values)
@@ -162,9 +216,12 @@ class Problem:
                 continue
             [logp] = replace_random(model, values, [potential])
             terms.append(Term(potential.name, "potential", compat.as_tensor(logp)))
+        if self.effects:
+            terms += law_terms(self.effects, model, values, logps, u)
+        terms += [Term(n, "law", logps[n]) for n in self.names if n in integrated]
         terms += [Term(name, "support", support_term(logps[name])) for name in unknown]
         if self.objective == "map":
-            terms += [Term(name, "prior", logps[name]) for name in self.names]
+            terms += [Term(name, "prior", logps[name]) for name in own]
             if self.jacobian:
                 terms += [
                     Term(block.name, "jacobian", jacobian_term(block, model, values, x))
@@ -202,7 +259,7 @@ class Problem:
             likelihood = [
                 part
                 for part, term in zip(parts, self.terms, strict=True)
-                if term.kind in {"observed", "potential", "support"}
+                if term.kind in {"observed", "potential", "support", "law"}
                 and term.name not in self.roles.names(PRIOR)
             ]
             totals = [sum(parts, pt.zeros(()))]
@@ -301,7 +358,15 @@ class Problem:
             other.given = given
             return other
         other = copy.copy(self)
-        for lazy in ("density", "observed", "lowered", "lowered_terms", "lowered_natural"):
+        for lazy in (
+            "_derived",
+            "effects",
+            "density",
+            "observed",
+            "lowered",
+            "lowered_terms",
+            "lowered_natural",
+        ):
             other.__dict__.pop(lazy, None)
         other.given = given
         try:

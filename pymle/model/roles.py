@@ -217,12 +217,6 @@ def check_supported(roles_: Roles, model: Any, fixed: Mapping[str, Any]) -> None
     discrete = [name for name in roles_.names(DISCRETE) if name not in fixed]
     if discrete:
         raise ModelError.discrete(discrete)
-    effects = roles_.names(RANDOM)
-    if effects:
-        raise ModelError.random_effects(effects, walks.ModelGraph(model).scales(effects))
-    missing = roles_.names(MISSING)
-    if missing:
-        raise ModelError.missing_values(missing)
 
 
 def _classify(graph: walks.ModelGraph, rv: Any) -> tuple[str, str, str]:

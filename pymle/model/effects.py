@@ -1,0 +1,204 @@
+"""Variables that are integrated out: which they are, their coordinates, their laws.
+
+Each is written in coordinates of its own on which Laplace's approximation is taken, with the
+Jacobian of the map to the natural scale. A normal law is standardised, ``mu + sigma u`` with
+``u ~ Normal(0, 1)``: centred and non-centred models become the same integral, and ``sigma = 0``
+belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.traversal import ancestors
+
+from pymle.model import checks, compat
+from pymle.model.coordinates import Coordinates
+from pymle.model.density import Term, jacobian_term, parameter_expressions, replace_random
+from pymle.model.layout import Block, Layout
+
+#: Chains of so many variables written one by one keep their own scale, and with it their band.
+_CHAIN = 30
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is integrated.
+
+    Attributes
+    ----------
+    names : tuple of str
+        In the order of declaration.
+    coordinates : Coordinates
+    standard : mapping of str to str
+        ``normal`` or ``mvnormal`` for laws that are standardised.
+    """
+
+    names: tuple[str, ...]
+    coordinates: Coordinates
+    standard: Mapping[str, str]
+
+    @property
+    def layout(self) -> Layout:
+        """Names, shapes, labels and places of the integrated entries."""
+        return self.coordinates.layout
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates that are integrated."""
+        return self.layout.size
+
+
+def make_effects(
+    model: Any, names: Sequence[str], initial: Mapping[str, np.ndarray]
+) -> Effects | None:
+    """Coordinates for integrated variables; None where there is none.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    names : sequence of str
+    initial : mapping of str to numpy.ndarray
+        PyMC's initial point.
+
+    Returns
+    -------
+    Effects or None
+    """
+    if not names:
+        return None
+    coordinates = Coordinates(model, tuple(names), dict(initial), None)
+    standard = {}
+    for name in names:
+        law = _standard(model[name])
+        if law and len(names) <= _CHAIN:
+            standard[name] = law
+    return Effects(tuple(names), coordinates, standard)
+
+
+def _standard(rv: Any) -> str:
+    name = type(rv.owner.op).__name__
+    if name == "NormalRV":
+        return "normal"
+    if name == "MvNormalRV" and rv.owner.inputs[-1].type.ndim == 2:
+        return "mvnormal"
+    return ""
+
+
+def effect_expressions(
+    effects: Effects, model: Any, values: Mapping[str, Any], u: Any
+) -> dict[str, Any]:
+    """Natural values of what is integrated as expressions of ``u`` and other natural values.
+
+    Parameters
+    ----------
+    effects : Effects
+    model : pymc.Model
+    values : mapping of str to Variable
+    u : Variable
+
+    Returns
+    -------
+    dict of str to Variable
+    """
+    held = pt.zeros(effects.layout.natural_size)
+    out = parameter_expressions(model, effects.layout, values, u, held)
+    for block in effects.layout.blocks:
+        if block.name in effects.standard:
+            law = effects.standard[block.name]
+            out[block.name] = _standard_expression(block, law, model, values, u)
+    return out
+
+
+def _standard_expression(
+    block: Block, law: str, model: Any, values: Mapping[str, Any], u: Any
+) -> Any:
+    rv = model[block.name]
+    location, scale = replace_random(model, values, checks.plain_inputs(rv)[-2:])
+    location, scale = compat.as_tensor(location), compat.as_tensor(scale)
+    inner = u[block.free.start : block.free.stop].reshape(block.shape)
+    if law == "normal":
+        return compat.like_rv((location + scale * inner).reshape(block.shape), rv)
+    factor = _cholesky_of(scale)
+    return compat.like_rv((location + pt.dot(inner, factor.T)).reshape(block.shape), rv)
+
+
+def _cholesky_of(covariance: Any) -> Any:
+    """The factor from which a covariance was made, where it was; else a factorisation."""
+    node = covariance.owner
+    if node is not None and type(node.op).__name__ in {"Dot", "Blockwise"}:
+        left, right = node.inputs
+        turned = right.owner is not None and right.owner.inputs[:1] == [left]
+        if turned and type(right.owner.op).__name__ == "DimShuffle":
+            return left
+    return pt.linalg.cholesky(covariance)
+
+
+def law_terms(
+    effects: Effects,
+    model: Any,
+    values: Mapping[str, Any],
+    logps: Mapping[str, Any],
+    u: Any,
+) -> list[Term]:
+    """The log-densities of what is integrated, on the coordinates of integration.
+
+    Parameters
+    ----------
+    effects : Effects
+    model : pymc.Model
+    values : mapping of str to Variable
+    logps : mapping of str to Variable
+        Natural-scale log-densities by name.
+    u : Variable
+
+    Returns
+    -------
+    list of Term
+        Of kind ``law``; Jacobians included.
+    """
+    terms = []
+    for block in effects.layout.blocks:
+        if block.name in effects.standard:
+            inner = u[block.free.start : block.free.stop]
+            logp = -0.5 * inner**2 - 0.5 * np.log(2.0 * np.pi)
+            terms.append(Term(block.name, "law", logp))
+            continue
+        terms.append(Term(block.name, "law", logps[block.name]))
+        terms.append(Term(block.name, "law", jacobian_term(block, model, values, u)))
+    return terms
+
+
+def reached(
+    terms: Sequence[Any], laws: Mapping[str, Any], values: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Which of the integrated variables the objective depends on.
+
+    The others have a law that integrates to one: missing values that factor out, effects of
+    groups without data.
+
+    Parameters
+    ----------
+    terms : sequence of Variable
+        Log-densities of the data, and Potentials.
+    laws : mapping of str to Variable
+        Log-densities of the integrated variables.
+    values : mapping of str to Variable
+
+    Returns
+    -------
+    tuple of str
+        In the order of ``laws``.
+    """
+    found: set[str] = set()
+    todo = list(terms)
+    while todo:
+        above = set(ancestors(todo))
+        new = [name for name in laws if name not in found and values[name] in above]
+        found |= set(new)
+        todo = [laws[name] for name in new]
+    return tuple(name for name in laws if name in found)
