@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pymle.errors.base import PymleError
+from pymle.errors.hypotheses import HypothesisTexts
+from pymle.errors.units import UnitTexts
 from pymle.errors.words import listing, unknown_name
 
 
-class AnalysisError(PymleError):
+class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
     """An analysis that has no meaning for this fit."""
 
     @classmethod

@@ -29,6 +29,11 @@ class Derived:
         With respect to the unconstrained vector.
     low, high : float or numpy.ndarray, shape (m,)
         Range that the expression cannot leave (``exp`` is positive), else infinite.
+    joint : bool
+        Entries of a parameter that constrain each other: identity scale unless a limit would
+        cross a bound.
+    free : numpy.ndarray of bool or None, shape (m,)
+        Entries of parameters that are estimated; None for other functions.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Derived:
     jacobian: np.ndarray
     low: float | np.ndarray
     high: float | np.ndarray
+    joint: bool = False
+    free: np.ndarray | None = None
 
 
 def derived(
@@ -71,6 +78,15 @@ def derived(
     se = np.where(se <= _ROUNDING * np.abs(value), 0.0, se)
     low = np.concatenate([np.broadcast_to(item.low, item.value.shape) for item in items])
     high = np.concatenate([np.broadcast_to(item.high, item.value.shape) for item in items])
-    lower, upper, scale = limits_between(value, se, low, high, level)
+    # A free entry whose value no longer moves (it is its bound in floating point) has none.
+    stuck = np.concatenate(
+        [
+            np.broadcast_to(False if item.free is None else item.free, item.value.shape)
+            for item in items
+        ]
+    )
+    se = np.where((se == 0.0) & stuck, np.nan, se)
+    plain = np.concatenate([np.full(item.value.shape, item.joint) for item in items])
+    lower, upper, scale = limits_between(value, se, low, high, level, plain=plain)
     zero = (low < 0.0) & (high > 0.0) & (se > 0)
     return Limits(value, se, lower, upper, scale, zero)

@@ -10,9 +10,16 @@ import numpy as np
 
 from pymle.bind import point_function
 from pymle.errors import AnalysisError
+from pymle.estimate import Estimate
 from pymle.fitted import Fitted
 from pymle.inference.derived import Derived
+from pymle.inference.returned import Returned, returned
+from pymle.inference.wald import JOINT
+from pymle.model import entry_labels
 from pymle.objective import CallableFunction, Rows
+
+#: Steps of differences, in standard errors of one coordinate at a time.
+_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,17 @@ class Quantity:
         Range that each entry cannot leave, else infinite.
     joint : bool
         Entries constrain each other (a simplex, a Cholesky factor): their limits are formed
-        on the identity scale.
+        on the identity scale unless one would cross a bound.
     rows : numpy.ndarray of int or None
         Places in the natural vector, for entries of parameters.
     function : object
         ``value(x)``, ``value_and_jacobian(x)`` with shapes (m,) and (m, k), and
         ``second(x, weights)``, the (k, k) second derivatives of the weighted sum.
+    coords : mapping of dim to sequence
+        Labels along the dims that are not the model's (those of an array that a function
+        returned).
+    free : numpy.ndarray of bool or None, shape (m,)
+        Entries of parameters that are estimated; None where it is no entry of a parameter.
     """
 
     name: str
@@ -48,6 +60,8 @@ class Quantity:
     joint: bool
     rows: np.ndarray | None
     function: Any
+    coords: Mapping[str, Any]
+    free: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -57,25 +71,24 @@ class Quantity:
     def at(self, x: np.ndarray) -> Derived:
         """Value and derivative at an unconstrained point (k,)."""
         value, jacobian = self.function.value_and_jacobian(x)
-        return Derived(self.name, self.labels, value, jacobian, self.low, self.high)
+        return Derived(
+            self.name, self.labels, value, jacobian, self.low, self.high, self.joint, self.free
+        )
 
 
-def quantity(
-    fitted: Fitted,
-    what: str | Callable[[Mapping[str, np.ndarray]], Any],
-    name: str | None = None,
-) -> Quantity:
+def quantity(fitted: Fitted, what: Any, name: str | None = None) -> Quantity:
     """A function of the parameters from what a user writes.
 
     Parameters
     ----------
     fitted : Fitted
-    what : str or callable
+    what : str, callable or symbolic variable
         The name or label of a parameter (``beta[x1]``) or of a Deterministic, an expression
         of such names (``"exp(a) * b"``), or a function of the natural-scale point (a dict of
         arrays by parameter name) that returns a number or an array. A function that JAX can
         trace is differentiated exactly, one written with PyMC's or PyTensor's operations
-        too; any other by extrapolated differences.
+        too; any other by extrapolated differences. A variable of the model, or an expression
+        of such variables, is taken as well.
     name : str, optional
         What to call it; by default the text itself, or the function's name.
 
@@ -86,20 +99,33 @@ def quantity(
     Raises
     ------
     AnalysisError
-        Unknown names or labels (the nearest is suggested), an expression that does not read,
-        or one that depends on a variable which the likelihood leaves undetermined.
+        Unknown names or labels (the nearest is suggested), an expression that does not read
+        or cannot be computed, an observed variable, one that depends on a variable which the
+        likelihood leaves undetermined, or a function that fails.
     """
-    if callable(what):
-        return _of_callable(fitted, what, name)
     problem, estimate = fitted.problem, fitted.estimate
+    if not isinstance(what, str):
+        if problem.is_symbolic(what):
+            return _of_symbolic(fitted, what, name)
+        if callable(what):
+            return _of_callable(fitted, what, name)
+        raise AnalysisError.argument(
+            "what", what, "a name, a label, an expression as text, or a function of the point"
+        )
+    inner = what.strip()
+    if inner[:1] == inner[-1:] == "`" and "`" not in inner[1:-1]:
+        what = inner[1:-1]
     place = problem.place_of(what)
     if place is not None and place[0] in {b.name for b in estimate.layout.blocks}:
         return _of_parameter(fitted, place[0], place[1], name or what)
-    if place is not None and place[1] is None:
-        graph, own = problem.variable(what), what
-    else:
-        graph, own = problem.expression(what), None
-    return _of_graph(fitted, graph, name or what, own if name is None else None)
+    if place is not None:
+        if problem.is_observed(place[0]):
+            raise AnalysisError.observed_quantity(place[0])
+        if place[1] is None:
+            return _of_graph(fitted, problem.variable(what), name or what, what)
+        # Quoted, so that a name or a label with spaces or signs is taken as it stands.
+        return _of_graph(fitted, problem.expression(f"`{what}`"), name or what, None)
+    return _of_graph(fitted, problem.expression(what), name or what, None)
 
 
 def _of_parameter(fitted: Fitted, own: str, entry: int | None, name: str) -> Quantity:
@@ -108,16 +134,24 @@ def _of_parameter(fitted: Fitted, own: str, entry: int | None, name: str) -> Qua
     rows = np.arange(block.natural.start, block.natural.stop)
     rows = rows if entry is None else rows[[entry]]
     labels = tuple(estimate.layout.labels[i] for i in rows)
+    shape = block.shape if entry is None else ()
+    dims = block.dims if entry is None else ()
+    if name not in (own, *labels):
+        labels = entry_labels(name, shape, dims, estimate.layout.coords)
+    elif entry is not None:
+        name = labels[0]
     return Quantity(
         name=name,
-        labels=labels if name in (own, *labels) else (name,),
-        shape=block.shape if entry is None else (),
-        dims=block.dims if entry is None else (),
+        labels=labels,
+        shape=shape,
+        dims=dims,
         low=estimate.lower[rows],
         high=estimate.upper[rows],
-        joint=not block.support.elementwise,
+        joint=block.support.kind in JOINT,
         rows=rows,
         function=Rows(fitted.natural, rows),
+        coords={},
+        free=~estimate.layout.fixed[rows],
     )
 
 
@@ -126,40 +160,88 @@ def _of_graph(fitted: Fitted, graph: Any, name: str, own: str | None) -> Quantit
     undetermined = problem.undetermined(graph)
     if undetermined:
         raise AnalysisError.undetermined(name, undetermined)
-    [shape] = problem.shapes_of([graph], fitted.estimate.natural)
+    try:
+        [shape] = problem.shapes_of([graph], fitted.estimate.natural)
+        function = point_function(problem, problem.lowered_graphs([graph]))
+    except (ValueError, TypeError, IndexError, AssertionError, NotImplementedError) as error:
+        raise AnalysisError.bad_expression(name, _said(error)) from error
     size = int(np.prod(shape, dtype=int))
     low, high = problem.range_of(graph)
+    dims = problem.dims_of_expression(graph) if own is None else problem.dims_of(own, len(shape))
     return Quantity(
         name=name,
-        labels=problem.labels_of(own or name, shape),
+        labels=entry_labels(
+            _bracketed(name, problem) if shape else name, shape, dims, problem.layout.coords
+        ),
         shape=tuple(shape),
-        dims=problem.dims_of(own, len(shape)),
+        dims=dims,
         low=np.full(size, low),
         high=np.full(size, high),
         joint=False,
         rows=None,
-        function=point_function(problem, problem.lowered_graphs([graph])),
+        function=function,
+        coords={},
     )
+
+
+def _of_symbolic(fitted: Fitted, variable: Any, name: str | None) -> Quantity:
+    problem = fitted.problem
+    own = problem.name_of(variable)
+    if own is not None:
+        return quantity(fitted, own, name)
+    graph = problem.symbolic(variable, lambda _: variable)
+    return _of_graph(fitted, graph, name or getattr(variable, "name", None) or "expression", None)
 
 
 def _of_callable(
     fitted: Fitted, function: Callable[[Mapping[str, np.ndarray]], Any], name: str | None
 ) -> Quantity:
-    problem, layout = fitted.problem, fitted.estimate.layout
+    problem, estimate = fitted.problem, fitted.estimate
+    layout = estimate.layout
     name = name or getattr(function, "__name__", "function").replace("<lambda>", "function")
-    graph = problem.symbolic(function(layout.to_point(fitted.estimate.natural)), function)
+
+    def call(point: Mapping[str, Any]) -> Any:
+        try:
+            return function(point)
+        except Exception as error:
+            raise AnalysisError.function_failed(name, _said(error), list(point)) from error
+
+    point = layout.to_point(estimate.natural)
+    result = call(point)
+    graph = problem.symbolic(result, call)
     if graph is not None:
         return _of_graph(fitted, graph, name, None)
-    wrapped = CallableFunction(function, layout.to_point, fitted.natural, fitted.estimate.x)
-    size = int(np.prod(wrapped.shape, dtype=int))
+    seen: Returned = returned(name, result)
+    wrapped = CallableFunction(call, layout.to_point, fitted.natural, estimate.x, _steps(estimate))
+    coords = {**layout.coords, **seen.coords}
     return Quantity(
         name=name,
-        labels=problem.labels_of(name, wrapped.shape),
-        shape=wrapped.shape,
-        dims=(None,) * len(wrapped.shape),
-        low=np.full(size, -np.inf),
-        high=np.full(size, np.inf),
+        labels=entry_labels(name, seen.shape, seen.dims, coords),
+        shape=seen.shape,
+        dims=seen.dims,
+        low=np.full(seen.size, -np.inf),
+        high=np.full(seen.size, np.inf),
         joint=False,
         rows=None,
         function=wrapped,
+        coords=seen.coords,
     )
+
+
+def _steps(estimate: Estimate) -> np.ndarray | None:
+    """A small share of each coordinate's standard error with the others held."""
+    curvature = estimate.curvature
+    if curvature is None or not curvature.finite or not np.all(curvature.scale > 0):
+        return None
+    return _STEP / curvature.scale
+
+
+def _bracketed(name: str, problem: Any) -> str:
+    """An expression in parentheses, where brackets are to follow it."""
+    plain = name.isidentifier() or problem.place_of(name) is not None
+    return name if plain else f"({name})"
+
+
+def _said(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}".rstrip(": ")

@@ -10,6 +10,9 @@ import numpy as np
 from pymle.estimate import Estimate
 from pymle.inference.covariance import Covariance, standard_errors
 
+#: Supports whose entries constrain each other and keep the identity scale.
+JOINT = frozenset({"simplex", "cholesky", "covariance", "ordered", "zerosum", "custom"})
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -69,8 +72,7 @@ def wald_limits(estimate: Estimate, level: float, covariance: Covariance | None 
         ],
         dtype=bool,
     )
-    own = {"simplex", "cholesky", "covariance", "ordered", "zerosum", "custom"}
-    joint = np.array([kind in own for kind in kinds], dtype=bool)
+    joint = np.array([kind in JOINT for kind in kinds], dtype=bool)
     lower, upper, scale = limits_between(
         estimate.natural, se, estimate.lower, estimate.upper, level, plain=joint
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,12 @@ def expression(
         tree = ast.parse(source.strip(), mode="eval").body
     except SyntaxError as error:
         raise AnalysisError.bad_expression(text, "it does not read as arithmetic") from error
-    return compat.as_tensor(_build(tree, bound, text))
+    try:
+        return compat.as_tensor(_build(tree, bound, text))
+    except (ArithmeticError, ValueError, TypeError, IndexError, RecursionError) as error:
+        # Shapes that do not fit, a function with the wrong arguments, 1 / 0 between numbers.
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise AnalysisError.bad_expression(text, f"it cannot be computed ({said})") from error
 
 
 def entry_index(label: str, names: Iterable[str], labels: Callable[[str], tuple[str, ...]]) -> Any:
@@ -128,10 +133,21 @@ def entry_index(label: str, names: Iterable[str], labels: Callable[[str], tuple[
         if label == name:
             return name, None
         if label.startswith(f"{name}["):
-            known = [_normal(each) for each in labels(name)]
-            if _normal(label) in known:
-                return name, known.index(_normal(label))
+            position = _position(label, labels(name))
+            if position is not None:
+                return name, position
     return None
+
+
+def _position(label: str, known: Sequence[str]) -> int | None:
+    """Where a label stands: as it is written, else but for spaces and quotes."""
+    if label in known:
+        return known.index(label)
+    normal = [_normal(each) for each in known]
+    count = normal.count(_normal(label))
+    if count > 1:
+        raise AnalysisError.bad_expression(label, "several entries are called so but for quotes")
+    return normal.index(_normal(label)) if count else None
 
 
 def _rewritten(
@@ -173,11 +189,9 @@ def _rewritten(
             end = _closing(text, at)
             inside = text[at + 1 : end]
             known = labels(name)
-            wanted = _normal(f"{name}[{inside}]")
-            normal = [_normal(each) for each in known]
-            if wanted not in normal:
+            position, at = _position(f"{name}[{inside}]", known), end + 1
+            if position is None:
                 raise AnalysisError(unknown_name("expression", f"{name}[{inside}]", known))
-            position, at = normal.index(wanted), end + 1
         variable = compat.as_tensor(variables[name])
         placeholder = f"_v{len(bound)}"
         bound[placeholder] = variable if position is None else variable.ravel()[position]

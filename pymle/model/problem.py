@@ -33,6 +33,7 @@ from pymle.model.density import (
     replace_random,
     support_term,
 )
+from pymle.model.dims import dims_of_graph
 from pymle.model.effects import (
     Effects,
     effect_expressions,
@@ -465,6 +466,23 @@ class Problem:
     def expression(self, text: str) -> Any:
         """The graph of an expression of the model's variables (`pymle.model.expressions`)."""
         return expression(text, self.model.named_vars, self._labels_now)
+
+    def is_symbolic(self, what: Any) -> bool:
+        """Whether something is a variable of a graph."""
+        return isinstance(what, Variable)
+
+    def name_of(self, variable: Any) -> str | None:
+        """Name of one of the model's own named variables, else None."""
+        name = getattr(variable, "name", None)
+        return name if name and self.model.named_vars.get(name) is variable else None
+
+    def is_observed(self, name: str) -> bool:
+        """Whether a name is that of an observed variable."""
+        return name in {rv.name for rv in self.model.observed_RVs}
+
+    def dims_of_expression(self, graph: Any) -> tuple[str | None, ...]:
+        """Dims of an expression, as far as elementwise arithmetic keeps them."""
+        return dims_of_graph(graph, self.model.named_vars, self.model.named_vars_to_dims)
 
     def symbolic(self, result: Any, function: Callable[[Mapping[str, Any]], Any]) -> Any | None:
         """The graph of a function that returned one when it was given numbers; else None."""

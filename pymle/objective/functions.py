@@ -9,6 +9,9 @@ import numpy as np
 
 from pymle.objective.natural import extrapolated_differences
 
+#: Steps per unit of `extrapolated_differences` at zero.
+_UNITS = 1e3
+
 
 class Rows:
     """Some entries of a vector-valued function.
@@ -54,6 +57,8 @@ class CallableFunction:
     natural : ElementwiseMap or PointFunction
     x : numpy.ndarray, shape (k,)
         Where its shape is found out and JAX is tried.
+    steps : numpy.ndarray, shape (k,), optional
+        Steps of differences: a small share of each coordinate's standard error.
 
     Attributes
     ----------
@@ -68,11 +73,12 @@ class CallableFunction:
         to_point: Callable[[Any], Mapping[str, Any]],
         natural: Any,
         x: np.ndarray,
+        steps: np.ndarray | None = None,
     ) -> None:
         self._function, self._to_point, self._natural = function, to_point, natural
-        point = natural.value(x)
-        self.shape = np.shape(function(to_point(point)))
-        self._traced = self._trace(point)
+        self._steps = steps
+        self.shape = np.shape(function(to_point(natural.value(x))))
+        self._traced = self._trace(x)
         self.exact = self._traced is not None
 
     def value(self, x: np.ndarray) -> np.ndarray:
@@ -83,15 +89,16 @@ class CallableFunction:
     def value_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values (m,) and derivatives (m, k) at ``x`` (k,)."""
         if self._traced is None:
-            return self.value(x), extrapolated_differences(self.value, x)
+            return self.value(x), self._differences(self.value, x)
         natural, inner = self._natural.value_and_jacobian(x)
         return self.value(x), np.asarray(self._traced[0](natural)) @ inner
 
     def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k) of the weighted sum of the values."""
         if self._traced is None:
-            return extrapolated_differences(
-                lambda z: weights @ extrapolated_differences(self.value, z), x
+            # Differences of differences need wider steps.
+            return self._differences(
+                lambda z: weights @ self._differences(self.value, z, 10.0), x, 10.0
             )
         natural, inner = self._natural.value_and_jacobian(x)
         inner = inner if isinstance(inner, np.ndarray) else inner.toarray()
@@ -99,9 +106,20 @@ class CallableFunction:
         curved = np.einsum("i,ijk->jk", weights, second)
         return inner.T @ curved @ inner + self._natural.second(x, weights @ first)
 
-    def _trace(self, natural: np.ndarray) -> tuple[Any, Any] | None:
+    def _differences(
+        self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, widen: float = 1.0
+    ) -> np.ndarray:
+        x = np.asarray(x, dtype=np.float64)
+        if self._steps is None:
+            return extrapolated_differences(function, x)
+        scale = _UNITS * widen * self._steps
+        return extrapolated_differences(lambda u: function(x + scale * u), np.zeros(x.size)) / scale
+
+    def _trace(self, x: np.ndarray) -> tuple[Any, Any] | None:
         import jax
         import jax.numpy as jnp
+
+        natural, inner = self._natural.value_and_jacobian(x)
 
         def flat(vector: Any) -> Any:
             shapes = self._to_point(natural)
@@ -117,11 +135,9 @@ class CallableFunction:
         except Exception:  # noqa: BLE001 - it works on numbers, so what fails is the tracing
             return None
         # Code that leaves JAX (a table look-up by rounded values) may trace to a constant.
-        differenced = extrapolated_differences(
-            lambda z: np.ravel(np.asarray(self._function(self._to_point(z)), dtype=np.float64)),
-            natural,
-        )
-        scale = np.abs(differenced).max(initial=0.0)
-        if not np.allclose(jacobian, differenced, rtol=1e-5, atol=1e-7 * max(scale, 1e-300)):
+        differenced = self._differences(self.value, x)
+        size = np.abs(differenced).max(initial=0.0)
+        exact = jacobian @ inner
+        if not np.allclose(exact, differenced, rtol=1e-5, atol=1e-7 * max(size, 1e-300)):
             return None
         return first, second

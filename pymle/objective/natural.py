@@ -61,9 +61,6 @@ class ElementwiseMap:
         return out
 
     def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # Imported here: scipy.special sets a warnings filter, which `import pymle` shall not do.
-        from scipy.special import expit
-
         x = np.asarray(x, dtype=np.float64)
         below, above = np.isfinite(self._low), np.isfinite(self._high)
         value, first, second = x.copy(), np.ones_like(x), np.zeros_like(x)
@@ -77,12 +74,18 @@ class ElementwiseMap:
             first[side] = second[side] = sign * exponential[side]
         both = below & above
         if both.any():
-            share, rest = expit(x[both]), expit(-x[both])
+            share, rest = _logistic(x[both]), _logistic(-x[both])
             width = self._high[both] - self._low[both]
             value[both] = share * self._high[both] + rest * self._low[both]
             first[both] = width * share * rest
             second[both] = width * share * rest * (rest - share)
         return value, first, second
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    # Not from scipy.special: its import is a noticeable part of a first fit.
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0.0, 1.0, small) / (1.0 + small)
 
 
 class PointFunction:

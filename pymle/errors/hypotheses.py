@@ -1,0 +1,194 @@
+"""Texts of errors about derived quantities, hypotheses and comparisons of fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from pymle.errors.words import listing
+
+
+class HypothesisTexts:
+    """Constructors that `AnalysisError` inherits."""
+
+    @classmethod
+    def _make(cls, text: str) -> Any:
+        return cls(text)  # type: ignore[call-arg]
+
+    @classmethod
+    def observed_quantity(cls, name: str) -> Self:
+        """An observed variable in the place of a function of the parameters.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"`{name}` is observed: it is data, and no function of the parameters. Its mean and "
+            "new observations of it are predictions (`fit.predict`); a function of its parameters "
+            "can be written out, or declared as a pm.Deterministic."
+        )
+
+    @classmethod
+    def function_failed(cls, name: str, said: str, names: Sequence[str]) -> Self:
+        """A user's function raised.
+
+        Parameters
+        ----------
+        name : str
+        said : str
+            The exception.
+        names : sequence of str
+            What the point holds.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"`{name}` failed at or near the estimate: {said}. It is called with one argument, a "
+            f"dict of natural-scale arrays with the keys {listing(names, 20)}."
+        )
+
+    @classmethod
+    def function_result(cls, name: str, seen: str) -> Self:
+        """A user's function returned no array of numbers.
+
+        Parameters
+        ----------
+        name : str
+        seen : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"`{name}` returned {seen}: expected a real number or an array of real numbers. "
+            "Several quantities of different shapes go in as a dict of functions."
+        )
+
+    @classmethod
+    def constant_hypothesis(cls, text: str) -> Self:
+        """A hypothesis that moves with no estimated parameter.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f'"{text}" holds or fails whatever the data say: no estimated parameter is in it '
+            "(parameters that were given as `fixed=` do not count)."
+        )
+
+    @classmethod
+    def contradictory(cls, texts: Iterable[str]) -> Self:
+        """Hypotheses of which one excludes another.
+
+        Parameters
+        ----------
+        texts : iterable of str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            "These hypotheses contradict each other, or contradict what always holds between the "
+            f"parameters: {'; '.join(texts)}. The same combination of parameters is set equal to "
+            "different values."
+        )
+
+    @classmethod
+    def edge_hypothesis(cls, text: str, value: float, low: float, high: float) -> Self:
+        """A Wald test of a value on the edge of a range, or beyond.
+
+        Parameters
+        ----------
+        text : str
+        value, low, high : float
+
+        Returns
+        -------
+        AnalysisError
+        """
+        where = "on the edge of" if value in (low, high) else "outside of"
+        return cls._make(
+            f'"{text}": {value:g} lies {where} the range [{low:g}, {high:g}] of that quantity, '
+            "where an estimate is not normal around it. Compare with a fit under the hypothesis: "
+            "`fit.lr_test(pymle.find_MLE(model, fixed={...}))`, which uses the chi-bar-squared "
+            "distribution there."
+        )
+
+    @classmethod
+    def no_standard_error(cls, texts: Iterable[str], why: str) -> Self:
+        """A test that would need a standard error that does not exist.
+
+        Parameters
+        ----------
+        texts : iterable of str
+        why : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"{'; '.join(texts)}: there is no standard error for it, and so no Wald test. {why}"
+        )
+
+    @classmethod
+    def not_comparable(cls, why: str) -> Self:
+        """Fits whose likelihoods are not those of the same data.
+
+        Parameters
+        ----------
+        why : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(f"These fits cannot be compared: {why}")
+
+    @classmethod
+    def not_nested(cls, why: str) -> Self:
+        """Fits of which neither is a special case of the other, as far as can be seen.
+
+        Parameters
+        ----------
+        why : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"No likelihood-ratio test: {why} `pymle.compare` ranks models that are not nested."
+        )
+
+    @classmethod
+    def test_needs_certificate(cls, which: str, verdict: str) -> Self:
+        """A test from a fit that is no certified maximum.
+
+        Parameters
+        ----------
+        which : str
+        verdict : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"{which} is not certified as a maximum, and a test needs one ({verdict}) See "
+            "`fit.verdict` for what to do about it."
+        )
