@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pymle.errors import DataError
+from pymle.errors import DataError, ModelError
 from pymle.model import Problem
-from pymle.objective import ElementwiseMap, Likelihood, PointFunction
+from pymle.objective import (
+    ElementwiseMap,
+    Leading,
+    Likelihood,
+    Marginal,
+    PointFunction,
+    make_plan,
+)
 
 
 def likelihood_of(
@@ -31,6 +38,8 @@ def likelihood_of(
     """
     lowered = problem.lowered
     data = problem.arguments(lowered)
+    if problem.effects is not None:
+        return _marginal_of(problem, weights, quick=quick)
     programs = _programs(problem, lowered)
     held = programs.setdefault("held", problem.coordinates.held_vector)
     own = [held, *(item.value for item in lowered.data if (item.name or "") not in problem.given)]
@@ -50,6 +59,37 @@ def likelihood_of(
         programs=programs,
         lasting=own,
         ceiling=problem.ceiling,
+        quick=quick,
+    )
+
+
+def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: bool) -> Marginal:
+    """The marginal likelihood; the plan is shared as long as integer data stay what they are."""
+    lowered, effects = problem.lowered, problem.effects
+    assert effects is not None
+    if lowered.route != "jax" or not lowered.has_score or lowered.differenced:
+        raise ModelError.cannot_integrate(effects.names, lowered.reason or lowered.differenced)
+    data = problem.arguments(lowered)
+    weights = ones_for(problem) if weights is None else weights
+    held, outer = problem.coordinates.held_vector, problem.layout.size
+    key = "marginal", *(np.asarray(d).tobytes() for d in data if np.asarray(d).dtype.kind in "iub")
+    kept = _programs(problem, lowered)
+    if key not in kept:
+        kept[key] = {
+            "plan": make_plan(
+                lowered.call, outer=outer, inner=effects.size, held=held, weights=weights, data=data
+            )
+        }
+    return Marginal(
+        kept[key]["plan"],
+        effects.start(),
+        held=held,
+        weights=weights,
+        data=data,
+        rows=max([len(d) for d in data if np.ndim(d)] + [1]),
+        has_score=True,
+        differenced=False,
+        programs=kept[key],
         quick=quick,
     )
 
@@ -89,7 +129,7 @@ def call_at(problem: Problem, lowered: Any, x: np.ndarray) -> tuple:
     return lowered.call(x, problem.coordinates.held_vector, (), problem.arguments(lowered))
 
 
-def natural_function(problem: Problem) -> ElementwiseMap | PointFunction:
+def natural_function(problem: Problem) -> ElementwiseMap | PointFunction | Leading:
     """The natural vector of a problem and its derivatives.
 
     Parameters
@@ -102,7 +142,7 @@ def natural_function(problem: Problem) -> ElementwiseMap | PointFunction:
     """
     bounds = problem.coordinates.constant_bounds
     if bounds is None:
-        return point_function(problem, problem.lowered_natural)
+        return parameter_function(problem, problem.lowered_natural)
     return ElementwiseMap(problem.coordinates.held_vector, ~problem.layout.fixed, *bounds)
 
 
@@ -125,6 +165,22 @@ def point_function(problem: Problem, lowered: Any) -> PointFunction:
         route=lowered.route,
         programs=_programs(problem, lowered),
     )
+
+
+def parameter_function(problem: Problem, lowered: Any) -> PointFunction | Leading:
+    """A lowered function that depends on the parameters alone, of their vector.
+
+    Parameters
+    ----------
+    problem : Problem
+    lowered : Lowered
+
+    Returns
+    -------
+    PointFunction or Leading
+    """
+    function = point_function(problem, lowered)
+    return function if problem.effects is None else Leading(function, problem.effects.size)
 
 
 def checked_weights(problem: Problem, weights: Any) -> list[np.ndarray] | None:

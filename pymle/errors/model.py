@@ -77,54 +77,29 @@ class ModelError(PymleError):
         return cls(f"Nothing to estimate: {reason}. Leave at least one parameter free.")
 
     @classmethod
-    def random_effects(cls, effects: Sequence[str], scales: Sequence[str]) -> ModelError:
-        """Random effects cannot be integrated out yet.
-
-        Parameters
-        ----------
-        effects : sequence of str
-            The random effects.
-        scales : sequence of str
-            Their scale parameters; may be empty.
-
-        Returns
-        -------
-        ModelError
-        """
-        names = list(effects)
-        scale = scales[0] if scales else "the scale of their distribution"
-        return cls(
-            f"{listing(effects)}: random effects (latent variables of the model) that a "
-            "likelihood has to integrate out, which this version of pymle does not do yet. "
-            "Maximising jointly over them and the parameters is no maximum-likelihood estimate: "
-            f"the joint density can grow without bound as {scale} -> 0 while the effects collapse "
-            "onto their mean, and optimisers report success there. Next step: fix the effects' "
-            "scale parameters with `fixed=` only if you know them and treat the effects as "
-            f"parameters with flat priors by `parameters={names!r}`; or, for the joint mode with "
-            "all priors kept, use `pymle.find_MAP(model, random=[])`. `pymle.roles(model)` shows "
-            "the reasons."
-        )
-
-    @classmethod
-    def missing_values(cls, names: Sequence[str]) -> ModelError:
-        """Missing values cannot be integrated out yet.
+    def cannot_integrate(cls, names: Sequence[str], why: object) -> ModelError:
+        """Random effects or missing values of a density that JAX cannot differentiate.
 
         Parameters
         ----------
         names : sequence of str
-            The variables.
+            What would have to be integrated out.
+        why : object
+            Why not: the reason of the route, or the operations.
 
         Returns
         -------
         ModelError
         """
+        reason = why if isinstance(why, str) else ", ".join(map(str, why))  # pyright: ignore
         return cls(
-            f"{listing(names)}: missing data that a likelihood has to integrate out, which this "
-            "version of pymle does not do yet. Maximised jointly, a missing response is a flat "
-            "direction that drops to its conditional mode and drives its scale parameter too low, "
-            "and a missing covariate is chosen to suit the fit. Next step: for missing responses "
-            "that do not depend on each other drop those rows before building the model; "
-            "otherwise use complete cases or `pymle.find_MAP(model, random=[])`."
+            f"{listing(names)}: random effects or missing values that the likelihood has to "
+            "integrate out, which takes derivatives of the log-density up to the third, and these "
+            f"it does not have through JAX ({reason}). Maximised jointly with the parameters they "
+            "would give no maximum-likelihood estimate (a scale parameter runs to zero while the "
+            "effects collapse onto their mean). Next step: write the operation with PyTensor, or "
+            "sample the model with `pm.sample`; for the joint mode with all priors kept use "
+            "`pymle.find_MAP(model, random=[])`."
         )
 
     @classmethod

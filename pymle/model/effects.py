@@ -53,6 +53,16 @@ class Effects:
         return self.layout.size
 
 
+    def start(self) -> np.ndarray:
+        """Where the search for the conditional mode begins (d,)."""
+        point = self.coordinates.complete(None)
+        out = self.coordinates.unconstrain(point)
+        for block in self.layout.blocks:
+            if block.name in self.standard:
+                out[block.free] = 0.0
+        return out
+
+
 def make_effects(
     model: Any, names: Sequence[str], initial: Mapping[str, np.ndarray]
 ) -> Effects | None:

@@ -1,0 +1,211 @@
+"""The marginal log-likelihood at given data: a `Likelihood` with random effects behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pymle.objective.elimination import Elimination, eliminate
+from pymle.objective.laplace import Laplace
+from pymle.objective.likelihood import Likelihood
+from pymle.objective.sparse_jacobian import sparse_jacobian
+
+#: Coordinates up to which the Hessian is computed along with every score.
+_FUSED_SIZE = 12
+#: Entries of the information about the random effects, times coordinates, up to which it is.
+_FUSED_WORK = 20_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of the information about the random effects before any number is.
+
+    Attributes
+    ----------
+    laplace : Laplace
+    static : pytree of arrays
+    entries : int
+        Entries on its pattern, and products of two in a factorisation.
+    """
+
+    laplace: Laplace
+    elimination: Elimination
+    static: Any
+    entries: int
+
+
+def make_plan(
+    joint: Callable[..., tuple],
+    *,
+    outer: int,
+    inner: int,
+    held: np.ndarray,
+    weights: Sequence[Any],
+    data: Sequence[Any],
+) -> Plan:
+    """Find the pattern of the information about the random effects and plan with it.
+
+    Parameters
+    ----------
+    joint : callable
+        As lowered, of ``[x, u]``.
+    outer, inner : int
+    held, weights, data
+        As the joint function takes them; integer data decide the pattern.
+
+    Returns
+    -------
+    Plan
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def minus_slope(u: Any, x: Any, held: Any, weights: Any, data: Any) -> Any:
+        return -joint(jnp.concatenate([x, u]), held, weights, data)[1][outer:]
+
+    found = sparse_jacobian(
+        minus_slope, np.zeros(inner), np.zeros(outer), held, tuple(weights), tuple(data)
+    )
+    rows, columns = np.asarray(found.rows), np.asarray(found.cols)
+    present = np.zeros(inner, dtype=bool)
+    present[rows[rows == columns]] = True
+    missing = np.flatnonzero(~present)
+    # An effect without curvature of its own has a structural zero on the diagonal.
+    rows, columns = np.concatenate([rows, missing]), np.concatenate([columns, missing])
+    elimination = eliminate(rows, columns, inner)
+
+    def information(
+        arrays: Any, x: Any, u: Any, held: Any, weights: Any, data: Any
+    ) -> Any:
+        values = found.evaluate(arrays, u, x, held, tuple(weights), tuple(data))
+        return jnp.concatenate([values, jnp.zeros(len(missing))]) if len(missing) else values
+
+    laplace = Laplace(
+        joint, outer=outer, inner=inner, information=information, elimination=elimination
+    )
+    static = {"elimination": elimination.arrays, "information": found.arguments}
+    entries = len(rows) + elimination.pairs + elimination.core_size**2
+    return Plan(laplace, elimination, jax.device_put(static), entries)
+
+
+class Marginal(Likelihood):
+    """A marginal log-likelihood (Laplace) of the parameters at given data.
+
+    Parameters
+    ----------
+    plan : Plan
+    start : numpy.ndarray, shape (d,)
+        Where the inner search begins.
+    **rest
+        As `Likelihood`; ``call`` and ``size`` come from the plan.
+
+    Notes
+    -----
+    Exact where the joint log-density is quadratic in the random effects, given the
+    parameters. Where the conditional mode is not found the value is nan.
+    """
+
+    def __init__(
+        self, plan: Plan, start: np.ndarray, *, data: Sequence[Any], rows: int, **rest: Any
+    ) -> None:
+        import jax
+
+        leaves, shape = jax.tree.flatten(plan.static)
+        count = len(data)
+        self.plan = plan
+        self._count, self._shape = count, shape
+
+        def call(x: Any, held: Any, weights: Any, data: Any) -> tuple:
+            static = jax.tree.unflatten(shape, data[count:-1])
+            return plan.laplace.call(x, held, weights, data[:count], static, data[-1])
+
+        work = max(rows, plan.entries)
+        super().__init__(
+            call,
+            size=plan.laplace.outer,
+            data=[*data, *leaves, np.asarray(start, dtype=np.float64)],
+            route="jax",
+            rows=work,
+            **rest,
+        )
+        curved = self.has_score and not self.differenced
+        self._fused = curved and (
+            self.size <= _FUSED_SIZE and self._rows * self.size <= _FUSED_WORK
+        )
+
+    def _find_blocks(self) -> None:
+        """Rows share their random effects."""
+
+    def mode(self, x: np.ndarray) -> np.ndarray:
+        """Conditional mode of the random effects (d,) on their own coordinates.
+
+        nan where the inner search fails.
+        """
+        u, converged = self._run("mode", x)
+        return np.where(np.asarray(converged), np.asarray(u), np.nan)
+
+    def mode_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Conditional mode (d,) and its derivative (d, k) with respect to the parameters."""
+        u, jacobian = self._run("moded", x)
+        return np.asarray(u), np.asarray(jacobian)
+
+    def conditional_variance(self, x: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """Conditional variances of functions of the random effects.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+        jacobian : numpy.ndarray, shape (m, d)
+            Derivatives of the functions at the conditional mode.
+
+        Returns
+        -------
+        numpy.ndarray, shape (m,)
+        """
+        return np.asarray(self._run("conditional", x, jacobian))
+
+    @cached_property
+    def _mode_program(self) -> Any:
+        import jax
+
+        return jax.jit(self._mode_at)
+
+    @cached_property
+    def _moded_program(self) -> Any:
+        import jax
+
+        def moded(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            def mode(z: Any) -> Any:
+                u, _ = self._mode_at(z, held, weights, data)
+                return u, u
+
+            jacobian, u = jax.jacfwd(mode, has_aux=True)(x)
+            return u, jacobian
+
+        return jax.jit(moded)
+
+    @cached_property
+    def _conditional_program(self) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        def conditional(x: Any, rows: Any, held: Any, weights: Any, data: Any) -> Any:
+            u, _ = self._mode_at(x, held, weights, data)
+            own, static = data[: self._count], self._static(data)
+            factor = self.plan.laplace.factor(x, u, held, weights, own, static)
+            return jax.lax.map(lambda row: jnp.dot(row, factor.solve(row)), rows, batch_size=64)
+
+        return jax.jit(conditional)
+
+    def _static(self, data: Any) -> Any:
+        import jax
+
+        return jax.tree.unflatten(self._shape, data[self._count : -1])
+
+    def _mode_at(self, x: Any, held: Any, weights: Any, data: Any) -> Any:
+        static, own = self._static(data), data[: self._count]
+        return self.plan.laplace.mode(x, held, weights, own, static, data[-1])
