@@ -214,6 +214,101 @@ class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
         )
 
     @classmethod
+    def needs_maximum(cls, what: str, status: str) -> AnalysisError:
+        """A likelihood ratio against a point that is no maximum.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+        status : str
+            The fit's.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} compares with the maximum of the likelihood, and this fit has none (status "
+            f"`{status}`). Fit again first, from another start or with more of them (`start=`, "
+            "`n_starts=`); `fit.verdict` says what was seen."
+        )
+
+    @classmethod
+    def sampling_weights(cls, what: str) -> AnalysisError:
+        """A likelihood ratio with weights that are no counts of observations.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} has no chi-squared law with sampling weights: the weighted sum is no "
+            "log-likelihood. Use Wald limits with the sandwich covariance."
+        )
+
+    @classmethod
+    def fixed_target(cls, label: str) -> AnalysisError:
+        """A profile of an entry that was held in the fit.
+
+        Parameters
+        ----------
+        label : str
+            The entry.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{label}` was fixed in this fit, so it has no estimate and no limits. Fit without "
+            "`fixed=` for it, and profile that fit."
+        )
+
+    @classmethod
+    def constant_target(cls, label: str) -> AnalysisError:
+        """A profile of something that does not move with the parameters.
+
+        Parameters
+        ----------
+        label : str
+            The quantity.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{label}` does not depend on the estimated parameters (its derivatives are zero at "
+            "the estimates), so that it has no limits."
+        )
+
+    @classmethod
+    def not_finite_target(cls, label: str, value: float) -> AnalysisError:
+        """A profile of something without a finite value or derivative at the estimates.
+
+        Parameters
+        ----------
+        label : str
+            The quantity.
+        value : float
+            Its value there.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{label}` is {value:g} at the estimates, or its derivative is not finite there: a "
+            "profile needs both. Profile another function of the parameters."
+        )
+
+    @classmethod
     def argument(cls, name: str, seen: object, expected: str) -> AnalysisError:
         """An argument out of its range.
 
