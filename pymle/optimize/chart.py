@@ -91,6 +91,14 @@ class Remembered:
             self._keep(self._hessians, key, hessian)
         return self._hessians[key]
 
+    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Second derivatives times a vector."""
+        return self.hessian(x) @ v
+
+    def values(self, X: np.ndarray) -> np.ndarray:
+        """Log-likelihoods at the rows of `X`."""
+        return np.asarray(self._objective.values(X))
+
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
 
