@@ -292,9 +292,10 @@ def _independent(
     for row in rows:
         chosen = jacobian[[*always, *kept, row]]
         lengths = np.linalg.norm(chosen, axis=1, keepdims=True)
-        if len(chosen) <= len(x) and np.all(lengths > 0.0):
-            if np.linalg.svd(chosen / lengths, compute_uv=False)[-1] > 1e-6:
-                kept.append(row)
+        if len(chosen) > len(x) or not np.all(lengths > 0.0):
+            continue
+        if np.linalg.svd(chosen / lengths, compute_uv=False)[-1] > 1e-6:
+            kept.append(row)
     return kept
 
 
