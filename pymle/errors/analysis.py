@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pymle.errors.base import PymleError
+from pymle.errors.bootstrap import BootstrapTexts
 from pymle.errors.hypotheses import HypothesisTexts
 from pymle.errors.units import UnitTexts
 from pymle.errors.words import listing, unknown_name
 
 
-class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
+class AnalysisError(BootstrapTexts, HypothesisTexts, UnitTexts, PymleError):
     """An analysis that has no meaning for this fit."""
 
     @classmethod
@@ -236,7 +237,7 @@ class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
 
     @classmethod
     def sampling_weights(cls, what: str) -> AnalysisError:
-        """A likelihood ratio with weights that are no counts of observations.
+        """What takes the weighted sum for a log-likelihood.
 
         Parameters
         ----------
@@ -248,8 +249,28 @@ class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
         AnalysisError
         """
         return cls(
-            f"{what} has no chi-squared law with sampling weights: the weighted sum is no "
-            "log-likelihood. Use Wald limits with the sandwich covariance."
+            f"{what} has no meaning with sampling weights: the weighted sum is no log-likelihood, "
+            "so that neither its curvature nor its ratios say how far the estimates scatter. Use "
+            'Wald limits with the sandwich covariance (`cov="HC0"`, or `clusters=`).'
+        )
+
+    @classmethod
+    def needs_gradient(cls, what: str) -> AnalysisError:
+        """An analysis of a likelihood without a gradient.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} follows the gradient of the log-likelihood, and this one has none (a "
+            "black-box operation without derivatives). Give the operation a gradient, or use "
+            "`fit.profile` for one scalar at a time."
         )
 
     @classmethod
