@@ -16,7 +16,7 @@ from pymle.inference.covariance.records import Covariance
 from pymle.inference.covariance.sandwich import Meat, outer_products, robust
 from pymle.inference.covariance.scores import scores_of
 from pymle.inference.covariance.units import Units, declared_units, evident_units
-from pymle.model.means import mean_graphs
+from pymle.model.moments import moments_of
 
 #: What other software calls them.
 _ALIASES = {
@@ -233,19 +233,15 @@ def _mean_parameters(fitted: Fitted) -> int:
     """Number of estimated coordinates that move the mean of an observed variable.
 
     A regression's coefficients and not its dispersion, as in `statsmodels` and R's
-    `sandwich`; all parameters where PyMC knows no mean of a distribution, or where it is no
-    smooth function.
+    `sandwich`; all parameters where no closed form of the mean of a distribution is known.
     """
     problem, x = fitted.problem, fitted.estimate.x
-    graphs = mean_graphs(problem)
-    if graphs is None:
+    moments = [moments_of(problem.model[term.name]) for term in problem.observed]
+    means = [moment.mean for moment in moments if moment is not None]
+    if len(means) < len(moments):
         return fitted.estimate.nparams
-    try:
-        lowered = problem.lowered_graphs(graphs)
-        jacobian = point_function(problem, lowered).value_and_jacobian(x)[1]
-    except (NotImplementedError, TypeError, ValueError):
-        return fitted.estimate.nparams
-    size = np.max(np.abs(jacobian), axis=0, initial=0.0)
+    function = point_function(problem, problem.lowered_graphs(means))
+    size = np.max(np.abs(function.value_and_jacobian(x)[1]), axis=0, initial=0.0)
     if not np.all(np.isfinite(size)) or not np.any(size > 0):
         return fitted.estimate.nparams
     return int(np.sum(size > _ROUNDING * np.max(size)))
