@@ -17,10 +17,20 @@ from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, fi
 from pymle.inference.profile.records import Flag, Profile, Profiles
 from pymle.inference.profile.solve import Counted, Failed, Place, Solver
 from pymle.inference.profile.target import Component, Target, component_of
+from pymle.inference.quadratic import ENOUGH, nonquadratic
 from pymle.inference.quantity import quantity
 from pymle.verdict import Status
 
-__all__ = ["Asked", "check_profiles", "cutoff_of", "profile", "sides_of"]
+__all__ = [
+    "Asked",
+    "better_start",
+    "check_profiles",
+    "components_of",
+    "cutoff_of",
+    "known_at",
+    "profile",
+    "sides_of",
+]
 
 #: Fits that profiles cannot start from.
 _REFUSED = {Status.SADDLE, Status.NOT_CONVERGED, Status.INCONSISTENT}
@@ -46,16 +56,15 @@ class Asked:
     name : str or None
     cutoff : float or None
         In place of the chi-squared one.
+    wald : tuple of two float, or None
+        Wald limits. They are looked at first, and stay where the likelihood is quadratic enough.
     """
 
     what: What
     entry: int = 0
     name: str | None = None
     cutoff: float | None = None
-
-    def component(self, fitted: Fitted) -> Component:
-        """What is held, at a fit."""
-        return component_of(fitted, quantity(fitted, self.what, self.name), self.entry)
+    wald: tuple[float, float] | None = None
 
 
 def cutoff_of(level: float, freedom: int = 1) -> float:
@@ -139,19 +148,19 @@ def profile(
     first, better = fitted, None
     for _ in range(_BETTER):
         done: list[Profile] = []
+        components = components_of(fitted, asked)
         try:
-            for i, each in enumerate(asked):
-                component = each.component(fitted)
+            for i, (each, component) in enumerate(zip(asked, components, strict=True)):
                 if callback is not None:
                     callback(component.label, i, len(asked))
-                one = _one(fitted, component, level, each.cutoff, curve)
+                one = _one(fitted, component, level, each, curve)
                 one = replace(one, better_fit=better, _again=_again(one, fitted, each, level, wrap))
                 done.append(one)
                 if Flag.INTERRUPTED in (one.lower_flag, one.upper_flag):
                     break
             return Profiles(tuple(done))
         except HigherError as error:
-            found = _refit(fitted, error.place)
+            found = better_start(fitted, error.place)
             warnings.warn(
                 BetterFitWarning.of(component.label, first.estimate.loglik, error.place.value),
                 stacklevel=3,
@@ -159,11 +168,26 @@ def profile(
             if found is None:
                 break
             fitted, better = found, wrap(found)
-    failed = [_unusable(fitted, each, level, better) for each in asked]
-    return Profiles(tuple(failed))
+            # Wald limits of the fit that was left say nothing about this one.
+            asked = [replace(each, wald=None) for each in asked]
+    return Profiles(
+        tuple(
+            _unusable(fitted, each, component, level, better)
+            for each, component in zip(asked, components_of(fitted, asked), strict=True)
+        )
+    )
 
 
-def _refit(fitted: Fitted, place: Place) -> Fitted | None:
+def components_of(fitted: Fitted, asked: Sequence[Asked]) -> list[Component]:
+    """What is held, one after the other; an array is made into a function once."""
+    known: dict[Any, Any] = {}
+    for each in asked:
+        if (each.what, each.name) not in known:
+            known[each.what, each.name] = quantity(fitted, each.what, each.name)
+    return [component_of(fitted, known[each.what, each.name], each.entry) for each in asked]
+
+
+def better_start(fitted: Fitted, place: Place) -> Fitted | None:
     """A whole new fit from a better place; None if it leads to nothing that can be profiled."""
     point = fitted.estimate.layout.to_point(fitted.natural.value(place.x))
     try:
@@ -191,14 +215,14 @@ def sides_of(fitted: Fitted, component: Component, counted: Counted) -> tuple[Fo
     """
     estimate = fitted.estimate
     solver = Solver(counted, Target((component,)), fitted.problem.coordinates.bent_coordinates)
-    start = solver.at(estimate.x, *_known(fitted))
+    start = solver.at(estimate.x, *known_at(fitted))
     error = float(standard_errors(estimate, component.value_and_gradient(estimate.x)[1][None])[0])
     slope = 1.0 / error if np.isfinite(error) and error > 0.0 else None
     follower = Follower(solver, start, estimate.loglik, np.ones(1))
     return follower, [Side(sign, [Knot(0.0, 0.0, slope, None, start)]) for sign in (-1, 1)]
 
 
-def _known(fitted: Fitted) -> tuple[Any, Any]:
+def known_at(fitted: Fitted) -> tuple[Any, Any]:
     """Score and Hessian at the estimate, as far as the fit has them."""
     estimate = fitted.estimate
     if estimate.score is None or not estimate.curvature_is_cheap or estimate.curvature is None:
@@ -221,23 +245,32 @@ def first_distance(component: Component, start: Place) -> float:
     return _FIRST_BENT if component.scale.bent else _FIRST * max(1.0, abs(float(start.line[0])))
 
 
-def _one(
-    fitted: Fitted, component: Component, level: float, cutoff: float | None, curve: int
-) -> Profile:
-    cutoff = cutoff_of(level) if cutoff is None else cutoff
+def _one(fitted: Fitted, component: Component, level: float, asked: Asked, curve: int) -> Profile:
+    cutoff = cutoff_of(level) if asked.cutoff is None else asked.cutoff
     counted = Counted(fitted.likelihood)
     follower, sides = sides_of(fitted, component, counted)
     first = first_distance(component, follower.start)
     ends: list[tuple[float, Flag]] = []
+    measure = float("nan")
     try:
-        for side in sides:
+        if asked.wald is not None:
+            places = (
+                component.scale.to_line(asked.wald[0]),
+                component.scale.to_line(asked.wald[1]),
+            )
+            measure = nonquadratic(follower, sides, places, cutoff)
+            if measure <= ENOUGH:
+                origin = float(follower.start.line[0])
+                ends = [(abs(place - origin), Flag.WALD) for place in places]
+        for side in sides[len(ends) :]:
             ends.append(find_side(follower, side, cutoff, first=first, scale=component.scale))
             if curve:
                 _trace(follower, side, cutoff, ends[-1], curve)
     except KeyboardInterrupt:
         pass
     ends += [(float("nan"), Flag.INTERRUPTED)] * (2 - len(ends))
-    return _record(fitted, component, level, cutoff, follower, sides, ends)
+    one = _record(fitted, component, level, cutoff, follower, sides, ends)
+    return replace(one, nonquadratic=measure)
 
 
 def _trace(
@@ -326,16 +359,18 @@ def _again(
     """How a record traces its curve later."""
 
     def trace(places: int) -> Profile:
-        [found] = profile(fitted, [asked], level=level, curve=places, wrap=wrap).members
+        plain = replace(asked, wald=None)
+        [found] = profile(fitted, [plain], level=level, curve=places, wrap=wrap).members
         better = one.better_fit if found.better_fit is None else found.better_fit
         return replace(found, better_fit=better)
 
     return trace
 
 
-def _unusable(fitted: Fitted, asked: Asked, level: float, better: Any) -> Profile:
+def _unusable(
+    fitted: Fitted, asked: Asked, component: Component, level: float, better: Any
+) -> Profile:
     """A record that says that there is something higher, and no more."""
-    component = asked.component(fitted)
     cutoff = cutoff_of(level) if asked.cutoff is None else asked.cutoff
     follower, sides = sides_of(fitted, component, Counted(fitted.likelihood))
     ends = [(float("nan"), Flag.HIGHER)] * 2

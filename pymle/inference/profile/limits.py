@@ -320,9 +320,7 @@ def _beyond(side: Side, inside: Knot, cutoff: float, first: float) -> float:
     return float(np.clip(wanted, 1.05 * inside.distance, longest))
 
 
-def _ended(
-    follower: Follower, side: Side, scale: Scale | None
-) -> tuple[float, Flag] | None:
+def _ended(follower: Follower, side: Side, scale: Scale | None) -> tuple[float, Flag] | None:
     """Whether the profile has levelled off below the cut-off, or the support ends."""
     last = side.knots[-1]
     end = Flag.UNBOUNDED
@@ -347,5 +345,3 @@ def _ended(
     if last.distance >= far:
         return (np.inf, end) if levels and levels[-1] else (float("nan"), Flag.WORK)
     return None
-
-

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Flag", "Profile", "Profiles"]
+__all__ = ["Contour", "Curve", "Flag", "Profile", "Profiles"]
 
 COLUMNS = ["estimate", "lower", "upper", "lower_flag", "upper_flag"]
 
@@ -22,6 +22,8 @@ class Flag(StrEnum):
     ----------
     FOUND
         The likelihood ratio reaches its cut-off there.
+    WALD
+        The Wald limit, the likelihood being quadratic enough (``method="auto"``).
     UNBOUNDED
         It stays below the cut-off however far the parameter goes: the limit is infinite.
     EDGE
@@ -35,6 +37,7 @@ class Flag(StrEnum):
     """
 
     FOUND = "found"
+    WALD = "wald"
     UNBOUNDED = "unbounded"
     EDGE = "edge"
     WORK = "limit of work"
@@ -82,6 +85,9 @@ class Profile:
         Calls of the log-likelihood's functions.
     places : int
         Constrained maximisations.
+    nonquadratic : float
+        Relative distance of the signed root from its quadratic value at the Wald limits, the
+        larger of the two (see `pymle.inference.quadratic`); nan where it was not asked for.
     better_fit : Fit or None
         A fit with a higher log-likelihood that the profile met.
     """
@@ -106,6 +112,7 @@ class Profile:
     names: tuple[str, ...]
     evaluations: Mapping[str, int]
     places: int
+    nonquadratic: float = float("nan")
     better_fit: Any = None
     _again: Callable[..., Profile] | None = field(default=None, repr=False)
 
@@ -228,6 +235,93 @@ class Profiles(Mapping[str, Profile]):
 
     def _repr_html_(self) -> str:
         return self.table.to_html()
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A level curve of the profile log-likelihood of two scalars.
+
+    Attributes
+    ----------
+    level : float
+        Joint nominal coverage.
+    cutoff : float
+        Root of the chi-squared(2) quantile.
+    a, b : numpy.ndarray, shape (n,)
+        Natural values along the curve.
+    flag : Flag
+        ``found`` for a closed curve; ``edge`` or ``unbounded`` for one that runs to an edge of
+        the support or away; otherwise why it is not complete.
+    """
+
+    level: float
+    cutoff: float
+    a: np.ndarray
+    b: np.ndarray
+    flag: Flag
+
+    @property
+    def closed(self) -> bool:
+        """Whether the curve comes back to its start."""
+        return self.flag is Flag.FOUND
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """Joint confidence regions of two scalars.
+
+    Attributes
+    ----------
+    labels : tuple of two str
+    estimate : tuple of two float
+    loglik : float
+        At the maximum to which the regions belong.
+    curves : tuple of Curve
+        One for each level, in increasing order.
+    evaluations : mapping of str to int
+        Calls of the log-likelihood's functions.
+    better_fit : Fit or None
+        A fit with a higher log-likelihood that was met.
+    """
+
+    labels: tuple[str, str]
+    estimate: tuple[float, float]
+    loglik: float
+    curves: tuple[Curve, ...]
+    evaluations: Mapping[str, int]
+    better_fit: Any = None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All places of all curves, with their level."""
+        frames = [
+            pd.DataFrame({"level": c.level, self.labels[0]: c.a, self.labels[1]: c.b})
+            for c in self.curves
+        ]
+        columns = ["level", *self.labels]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the regions.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from pymle.plots.contour import draw_contour
+
+        return draw_contour(self, ax)
+
+    def __repr__(self) -> str:
+        lines = [f"Profile likelihood of {self.labels[0]} and {self.labels[1]}, joint regions"]
+        for c in self.curves:
+            ends = "closed" if c.closed else c.flag.value
+            lines.append(f"  {100 * c.level:g}%: {len(c.a)} places, {ends}")
+        return "\n".join(lines)
 
 
 def _text(members: Sequence[Profile]) -> str:

@@ -289,9 +289,7 @@ class Solver:
             slope = system.slope
             if system.gain < _LAST and system.miss < 1e-4:
                 end = self.target.put(x + system.step, line)
-                return Place(
-                    line, end, value + system.change, slope, system.tangent, system.bend
-                )
+                return Place(line, end, value + system.change, slope, system.tangent, system.bend)
             moved = self._advance(x, value, system, line)
             if moved is None:
                 return None
@@ -358,8 +356,7 @@ class Solver:
             miss=0.0,
             slope=signs * score[places] + cross.T @ solved[:, 0],
             tangent=tangent,
-            bend=hessian[np.ix_(places, places)] * np.outer(signs, signs)
-            + cross.T @ solved[:, 1:],
+            bend=hessian[np.ix_(places, places)] * np.outer(signs, signs) + cross.T @ solved[:, 1:],
         )
 
     def _constrained(
