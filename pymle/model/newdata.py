@@ -7,6 +7,7 @@ placeholders of the new length, which no prediction reads.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ import xarray as xr
 
 from pymle.errors import AnalysisError, DataError
 from pymle.model import checks, compat, walks
+from pymle.model.density import replace_random
 from pymle.model.layout import entry_labels, label_array
+from pymle.model.lower import Lowered
 from pymle.model.moments import Moments, moments_of
 from pymle.model.problem import Problem
 from pymle.model.simulate import Simulator
@@ -37,6 +40,8 @@ class Mean:
         Range of the mean.
     shape : tuple of int
     dims : tuple of (str or None)
+    categories : bool
+        Probabilities of categories, on the last axis.
     """
 
     graph: Any
@@ -45,6 +50,7 @@ class Mean:
     high: Any
     shape: tuple[int, ...]
     dims: tuple[str | None, ...]
+    categories: bool
 
 
 class NewData:
@@ -121,8 +127,7 @@ class NewData:
         shape: tuple[int, ...] = self.shape_of(name)
         dims = self.dims_of(name, len(shape))
         if moments.categories:
-            [graph] = self.at_data([moments.mean])
-            count = self._shape(graph)[-1]
+            count = self.shapes_of([moments.mean])[0][-1]
             shape, dims = (*shape, count), (*dims, f"{name}_category")
         self.need_for(moments.mean, name)
         variance = moments.variance
@@ -133,6 +138,7 @@ class NewData:
             high=moments.high,
             shape=shape,
             dims=dims,
+            categories=moments.categories,
         )
 
     def need_for(self, graph: Any, name: str) -> None:
@@ -144,7 +150,8 @@ class NewData:
         """
         if not self.changed:
             return
-        read = _read(self.at_data([graph])[0])
+        [replaced] = self._own.density.replace_random([compat.as_tensor(graph)])
+        read = _read(replaced)
         for missing in self._missing:
             if self._model[missing] in read:
                 raise DataError.needed(missing, name)
@@ -155,9 +162,51 @@ class NewData:
             if captured and value in read and self.shape_of(rv.name) != old:
                 raise DataError.needed(rv.name, name)
 
-    def at_data(self, graphs: Sequence[Any]) -> list[Any]:
-        """Graphs with value variables in the place of random variables."""
-        return self._own.density.replace_random([compat.as_tensor(g) for g in graphs])
+    def lowered(self, graphs: Sequence[Any]) -> Lowered:
+        """Graphs of the model's variables as functions of the unconstrained point.
+
+        Raises
+        ------
+        DataError
+            The data do not fit each other, or an index leaves what it points into.
+        """
+        # JAX clamps an index that is out of range; the interpreter does not.
+        self.shapes_of(graphs)
+        return self.problem.lowered_graphs(graphs)
+
+    def shapes_of(self, graphs: Sequence[Any]) -> list[tuple[int, ...]]:
+        """Shapes of graphs at the new data, evaluated.
+
+        Raises
+        ------
+        DataError
+            The data do not fit each other, or an index leaves what it points into.
+        """
+        natural = self.problem.layout.to_natural(self.problem.coordinates.complete(None))
+        return [v.shape for v in self._evaluated(graphs, natural)]
+
+    def number(self, value: Any, natural: np.ndarray) -> np.ndarray:
+        """Value of a graph (or number) at a natural point (m,)."""
+        if not hasattr(value, "type"):
+            return np.asarray(value, dtype=np.float64)
+        return np.asarray(self._evaluated([value], natural)[0], dtype=np.float64)
+
+    def _evaluated(self, graphs: Sequence[Any], natural: np.ndarray) -> list[np.ndarray]:
+        problem = self.problem
+        values = problem.density.values
+        outputs = replace_random(problem.model, values, [compat.as_tensor(g) for g in graphs])
+        try:
+            with problem._swapped(), warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                return walks.evaluate(outputs, problem._given(natural))
+        except (ValueError, TypeError, IndexError, AssertionError, RuntimeError) as error:
+            if not problem.given:
+                raise
+            shapes = {
+                v.name: np.shape(problem.given.get(v.name, v.get_value()))
+                for v in self._model.data_vars
+            }
+            raise DataError.do_not_fit(shapes, error) from error
 
     def labels_of(
         self, name: str, shape: Sequence[int], dims: Sequence[str | None]
@@ -248,16 +297,6 @@ class NewData:
 
     def _follow(self, axis: int, length: int) -> int:
         return self._by_length.get(axis, {}).get(length, length)
-
-    def _shape(self, graph: Any) -> tuple[int, ...]:
-        with self.problem._swapped():
-            natural = self._own.coordinates.complete(None)
-            x = self._own.coordinates.unconstrain(natural)
-            given = {
-                self._own.density.x: x,
-                self._own.density.held: self._own.coordinates.held_vector,
-            }
-            return walks.evaluate([graph], given)[0].shape
 
 
 def _moments(rv: Any) -> Moments | None:
