@@ -129,6 +129,7 @@ def refit_many(
     index: Sequence[np.ndarray | None] = (),
     replaced: Mapping[int, np.ndarray] | None = None,
     values: bool = False,
+    least: np.ndarray | None = None,
     piece: int | None = None,
 ) -> Refits:
     """Refit with other weights, with other data, or both.
@@ -147,6 +148,9 @@ def refit_many(
         New values for the data arguments at these places.
     values : bool
         Run the damped iteration, which is the more robust one and gives the values.
+    least : numpy.ndarray, shape (k,), optional
+        Smallest units of the coordinates in which a step is judged to be short; the roots of the
+        curvature's diagonal at the start, where they are larger.
     piece : int, optional
         Refits in one call of the program, to which the last call is filled up: the program
         is compiled once for each size.
@@ -167,6 +171,7 @@ def refit_many(
         programs[name] = jax.jit(_refits_program(likelihood, tuple(replaced), values))
     held, weights, data = likelihood._arguments
     index = tuple(None if i is None else np.asarray(i, dtype=np.int32) for i in index)
+    least = np.zeros(likelihood.size) if least is None else np.asarray(least, dtype=np.float64)
     parts = []
     for at in range(0, n, piece):
         rows = slice(at, min(at + piece, n))
@@ -176,7 +181,7 @@ def refit_many(
             None if shares is None else _filled(shares[rows], short),
             tuple(_filled(np.asarray(v)[rows], short) for v in replaced.values()),
         )
-        out = programs[name](given, held, weights, data, index)
+        out = programs[name](given, held, weights, data, index, least)
         parts.append(Refits(*(np.asarray(a)[: rows.stop - at] for a in out)))
     return Refits.joined(parts)
 
@@ -287,7 +292,7 @@ def _refits_program(likelihood: Likelihood, places: tuple[int, ...], values: boo
     # On a processor one after the other keeps everything in its cache.
     side_by_side = None if jax.default_backend() == "cpu" else 256
 
-    def program(given: Any, held: Any, weights: Any, data: Any, index: Any) -> Any:
+    def program(given: Any, held: Any, weights: Any, data: Any, index: Any, least: Any) -> Any:
         def one(row: Any) -> Any:
             start, share, arrays = row
             own = list(data)
@@ -299,8 +304,8 @@ def _refits_program(likelihood: Likelihood, places: tuple[int, ...], values: boo
                 return call(z, held, used, tuple(own))[:2]
 
             if values:
-                return _damped(function, start, size, ceiling)
-            return _plain(function, start, size)
+                return _damped(function, start, least, size, ceiling)
+            return _plain(function, start, least, size)
 
         return jax.lax.map(one, given, batch_size=side_by_side)
 
@@ -322,7 +327,7 @@ class _Step(NamedTuple):
     start_score: Any
 
 
-def _plain(function: Any, start: Any, size: int) -> tuple:
+def _plain(function: Any, start: Any, least: Any, size: int) -> tuple:
     """Full Newton steps, while the decrement falls."""
     import jax
     import jax.numpy as jnp
@@ -342,7 +347,7 @@ def _plain(function: Any, start: Any, size: int) -> tuple:
         hessian, score = evaluate(x)
         own = jnp.sqrt(-jnp.diagonal(hessian))
         first = s.count == 0
-        units = jnp.where(first, own, s.units)
+        units = jnp.where(first, jnp.maximum(own, least), s.units)
         scaled = -hessian / (own[:, None] * own)
         lower = cholesky(scaled - tolerance, symmetrize_input=False)
         half = triangular_solve(lower, (score / own)[:, None], left_side=True, lower=True)
@@ -394,7 +399,7 @@ def _plain(function: Any, start: Any, size: int) -> tuple:
     )
 
 
-def _damped(function: Any, start: Any, size: int, ceiling: float) -> tuple:
+def _damped(function: Any, start: Any, least: Any, size: int, ceiling: float) -> tuple:
     """Maximise one function: a loop whose body evaluates a trial point and chooses the next."""
     import jax
     import jax.numpy as jnp
@@ -437,7 +442,7 @@ def _damped(function: Any, start: Any, size: int, ceiling: float) -> tuple:
         first = s.count == 0
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(score)) & jnp.all(jnp.isfinite(hessian))
         gain, own = expected_gain(score, hessian)
-        units = jnp.where(first, own, s.units)
+        units = jnp.where(first, jnp.maximum(own, least), s.units)
         slack = 1e-9 + 1e3 * _EPS * jnp.maximum(1.0, jnp.abs(s.value))
         rise = value - s.value
         # Below the rounding of the log-likelihood a step is judged by the score.

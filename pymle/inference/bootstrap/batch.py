@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from pymle.errors import DataError
 from pymle.fitted import Fitted
 from pymle.model import Problem
+from pymle.model.sources import observed_sources
 from pymle.objective.batched import Refits, can_batch, refit_many
 
 __all__ = ["Refits", "batchable", "data_places", "refit_batch"]
@@ -102,13 +102,12 @@ def data_places(problem: Problem, data: Mapping[str, np.ndarray]) -> dict[int, n
     DataError
         Names that the likelihood does not take, or other shapes than those of the fit.
     """
-    model = problem.model
-    fed: dict[str, Any] = {rv.name: model.rvs_to_values[rv] for rv in model.observed_RVs}
+    sources = observed_sources(problem.model)
     items = list(problem.lowered.data)
     known = {item.name: i for i, item in enumerate(items) if item.name}
     out = {}
     for asked, value in data.items():
-        name = asked if asked in known else getattr(fed.get(asked), "name", None)
+        name = asked if asked in known else sources.get(asked)
         if name not in known:
             raise DataError.unknown(asked, sorted(known))
         present = problem.arguments(problem.lowered)[known[name]]
