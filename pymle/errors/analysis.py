@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from pymle.errors.base import PymleError
 from pymle.errors.bootstrap import BootstrapTexts
+from pymle.errors.constraints import ConstraintTexts
 from pymle.errors.hypotheses import HypothesisTexts
 from pymle.errors.units import UnitTexts
 from pymle.errors.words import listing, unknown_name
 
 
-class AnalysisError(BootstrapTexts, HypothesisTexts, UnitTexts, PymleError):
+class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts, PymleError):
     """An analysis that has no meaning for this fit."""
 
     @classmethod
@@ -327,6 +328,72 @@ class AnalysisError(BootstrapTexts, HypothesisTexts, UnitTexts, PymleError):
         return cls(
             f"`{label}` is {value:g} at the estimates, or its derivative is not finite there: a "
             "profile needs both. Profile another function of the parameters."
+        )
+
+    @classmethod
+    def no_mean(cls, name: str) -> AnalysisError:
+        """Effects on a variable whose mean has no closed form.
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"The mean of `{name}` has no closed form here, so effects on it cannot be computed. "
+            "Write what you want as a pm.Deterministic and pass its name: `of=...`."
+        )
+
+    @classmethod
+    def no_data_columns(cls) -> AnalysisError:
+        """Effects in a model without ``pm.Data``.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            "The model has no pm.Data with predictors, so there is no column to change. Declare "
+            'them: `X = pm.Data("X", values, dims=("obs", "predictor"))`.'
+        )
+
+    @classmethod
+    def no_effect(cls, of: str, column: str) -> AnalysisError:
+        """A column that a prediction is not computed from.
+
+        Parameters
+        ----------
+        of : str
+            What is predicted.
+        column : str
+            The column.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(f"`{of}` is not computed from `{column}`: its effect is zero by construction.")
+
+    @classmethod
+    def no_mean_data(cls, name: str) -> AnalysisError:
+        """Whole numbers where the mean over rows is asked for.
+
+        Parameters
+        ----------
+        name : str
+            The data.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f'`at="mean"` needs the mean of every predictor, but `{name}` holds whole numbers, of '
+            'which the mean is none. Use `at="overall"`, or declare the data as floats.'
         )
 
     @classmethod

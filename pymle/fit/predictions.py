@@ -9,7 +9,7 @@ import xarray as xr
 
 from pymle.fit.core import Core
 from pymle.inference import prediction
-from pymle.inference.prediction import Prediction
+from pymle.inference.prediction import Effects, Prediction
 from pymle.inference.prediction.targets import default_targets, predictable
 from pymle.report.table import _select as select_names
 
@@ -211,6 +211,155 @@ class Predictions(Core):
             draws=draws,
             random_seed=random_seed,
             coords=coords,
+            cov=cov,
+            clusters=clusters,
+        )
+
+    def effects(
+        self,
+        column: str | Sequence[str] | None = None,
+        *,
+        of: str | None = None,
+        at: str = "overall",
+        how: str = "auto",
+        level: float = 0.95,
+        cov: Any = None,
+        clusters: Any = None,
+    ) -> Effects:
+        """Average marginal effects of predictors on the mean of the outcome.
+
+        Parameters
+        ----------
+        column : str or sequence of str, optional
+            Columns of ``pm.Data`` such as ``X[x1]``, or the names of whole arrays. Default: all
+            columns that vary, group indices apart.
+        of : str, optional
+            The observed variable, or a Deterministic. Default: the observed variable, if there
+            is one only.
+        at : {"overall", "mean"}
+            Average over the rows of the data, or the effect where every predictor has its mean.
+        how : {"auto", "derivative", "discrete", "unit"}
+            The derivative by the column; the change from 0 to 1; or the change when the column
+            grows by 1. ``auto`` takes the second for columns of zeros and ones, the third for
+            other data of whole numbers (an integer dtype), the first otherwise.
+        level : float
+            Coverage of the limits, in (0, 1).
+        cov, clusters : optional
+            The covariance of the estimates, as in `covariance`.
+
+        Returns
+        -------
+        Effects
+            ``.table`` (pandas) with columns ``change``, ``estimate``, ``se``, ``z``, ``p``,
+            ``lower``, ``upper``; ``.covariance`` between the effects. On the scale of the
+            outcome; for a categorical outcome on the probability of each category.
+
+        Raises
+        ------
+        AnalysisError
+            No ``pm.Data``, a column that the outcome is not computed from, an outcome whose
+            mean has no closed form.
+        DataError
+            Unknown columns.
+
+        Notes
+        -----
+        Derivatives are exact, by the data as the model reads them: an interaction or a square
+        that the model computes is included, one that is a column of its own is not. All rows
+        move together. Standard errors by the delta method treat the data as fixed, as in
+        statsmodels' ``get_margeff`` and R's marginaleffects. Rows count by their frequency
+        weights.
+        """
+        return prediction.effects(
+            self._fitted,
+            column,
+            of=of,
+            at=at,
+            how=how,
+            level=level,
+            cov=cov,
+            clusters=clusters,
+        )
+
+    def avg_comparisons(
+        self,
+        data: Mapping[str, Any],
+        baseline: Mapping[str, Any] | None = None,
+        *,
+        of: str | None = None,
+        comparison: str = "difference",
+        level: float = 0.95,
+        cov: Any = None,
+        clusters: Any = None,
+    ) -> Effects:
+        """Average prediction at some data against that at others.
+
+        Parameters
+        ----------
+        data : mapping of str to array_like
+            As in `predict`: arrays, columns (``{"X[treated]": 1}``) or numbers.
+        baseline : mapping of str to array_like, optional
+            Likewise. Default: the data of the fit.
+        of : str, optional
+            As in `effects`.
+        comparison : {"difference", "ratio", "lnratio", "lift"}
+            Of the averages: ``a - b``, ``a / b``, ``log(a / b)``, ``a / b - 1``.
+        level : float
+            Coverage of the limits, in (0, 1).
+        cov, clusters : optional
+            The covariance of the estimates, as in `covariance`.
+
+        Returns
+        -------
+        Effects
+
+        Notes
+        -----
+        The name is that of R's and Python's marginaleffects; ``{"X[treated]": 1}`` against
+        ``{"X[treated]": 0}`` is the average treatment effect by standardisation
+        (g-computation). ``p`` tests a difference, log-ratio or lift of 0, or a ratio of 1.
+        """
+        return prediction.comparisons(
+            self._fitted,
+            data,
+            baseline,
+            of=of,
+            comparison=comparison,
+            level=level,
+            cov=cov,
+            clusters=clusters,
+        )
+
+    def comparisons(
+        self,
+        data: Mapping[str, Any],
+        baseline: Mapping[str, Any] | None = None,
+        *,
+        of: str | None = None,
+        comparison: str = "difference",
+        level: float = 0.95,
+        cov: Any = None,
+        clusters: Any = None,
+    ) -> Effects:
+        """Predictions at some data against those at others, row by row.
+
+        Parameters
+        ----------
+        data, baseline, of, comparison, level, cov, clusters
+            As in `avg_comparisons`; both sides have as many rows.
+
+        Returns
+        -------
+        Effects
+        """
+        return prediction.comparisons(
+            self._fitted,
+            data,
+            baseline,
+            of=of,
+            comparison=comparison,
+            average=False,
+            level=level,
             cov=cov,
             clusters=clusters,
         )

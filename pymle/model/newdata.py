@@ -18,6 +18,7 @@ import xarray as xr
 
 from pymle.errors import AnalysisError, DataError
 from pymle.model import checks, compat, walks
+from pymle.model.columns import find_column
 from pymle.model.density import replace_random
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import Lowered
@@ -227,15 +228,25 @@ class NewData:
         sources = {rv.name: model.rvs_to_values[rv].name for rv in model.observed_RVs}
         given = {k: v for k, v in own.given.items() if k in named}
         arrays: dict[str, np.ndarray] = {}
+        columns: list[tuple[str, Any]] = []
         for asked, value in data.items():
             name = sources[asked] if sources.get(asked) in named else asked
             if name not in named:
-                if asked in captured:
-                    continue  # outcomes that the model holds itself: nothing is predicted from them
-                raise DataError.unknown(asked, sorted(named))
+                if asked not in captured:  # (outcomes that the model holds itself predict nothing)
+                    columns.append((asked, value))
+                continue
             old = np.asarray(given.get(name, named[name].get_value()))
-            arrays[name], _ = checks.check_new_data(model, name, _plain(value), None, is_named=True)
+            plain = _plain(value)
+            if plain.ndim == 0 and old.ndim:
+                plain = np.full(old.shape, plain)
+            arrays[name], _ = checks.check_new_data(model, name, plain, None, is_named=True)
             self._note(name, old.shape, arrays[name].shape, value)
+        for asked, value in columns:
+            column = find_column(own, asked)
+            name = column.name
+            now = arrays.get(name, given.get(name, named[name].get_value()))
+            changed = column.set(np.asarray(now), _plain(value))
+            arrays[name], _ = checks.check_new_data(model, name, changed, None, is_named=True)
         given |= arrays
         given |= self._placeholders(named, given, set(arrays))
         for dim, length in self._by_dim.items():

@@ -90,29 +90,3 @@ def slopes(call: Call, position: int, row_axis: int | None, route: str) -> Call:
         return tuple(out)
 
     return exact if route == "jax" else differenced
-
-
-def difference(call: Call, position: int, high: Any, low: Any) -> Call:
-    """A lowered function at one value of a data argument less that at another.
-
-    Parameters
-    ----------
-    call : callable
-    position : int
-        Of the data argument.
-    high, low : numpy.ndarray
-
-    Returns
-    -------
-    callable
-        Of the same arguments.
-    """
-
-    def at(value: Any, x: Any, held: Any, w: Any, data: Any) -> tuple[Any, ...]:
-        return call(x, held, w, (*data[:position], value, *data[position + 1 :]))
-
-    def between(x: Any, held: Any, w: Any, data: Any) -> tuple[Any, ...]:
-        upper, lower = at(high, x, held, w, data), at(low, x, held, w, data)
-        return tuple(a - b for a, b in zip(upper, lower, strict=True))
-
-    return between
