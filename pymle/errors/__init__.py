@@ -5,6 +5,7 @@ Every message says what was seen, what was expected, and the next step.
 
 from pymle.errors.analysis import AnalysisError
 from pymle.errors.base import (
+    BetterFitWarning,
     NotCertifiedError,
     NotCertifiedWarning,
     Notice,
@@ -16,6 +17,7 @@ from pymle.errors.model import ModelError
 
 __all__ = [
     "AnalysisError",
+    "BetterFitWarning",
     "DataError",
     "ModelError",
     "NotCertifiedError",

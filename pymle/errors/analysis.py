@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pymle.errors.base import PymleError
+from pymle.errors.bootstrap import BootstrapTexts
+from pymle.errors.constraints import ConstraintTexts
 from pymle.errors.hypotheses import HypothesisTexts
 from pymle.errors.units import UnitTexts
 from pymle.errors.words import listing, unknown_name
 
 
-class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
+class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts, PymleError):
     """An analysis that has no meaning for this fit."""
 
     @classmethod
@@ -211,6 +213,187 @@ class AnalysisError(HypothesisTexts, UnitTexts, PymleError):
         return cls(
             f"Data cannot be simulated: a distribution behind {listing(names)} cannot be drawn "
             f"({said}). {remedy}"
+        )
+
+    @classmethod
+    def needs_maximum(cls, what: str, status: str) -> AnalysisError:
+        """A likelihood ratio against a point that is no maximum.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+        status : str
+            The fit's.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} compares with the maximum of the likelihood, and this fit has none (status "
+            f"`{status}`). Fit again first, from another start or with more of them (`start=`, "
+            "`n_starts=`); `fit.verdict` says what was seen."
+        )
+
+    @classmethod
+    def sampling_weights(cls, what: str) -> AnalysisError:
+        """What takes the weighted sum for a log-likelihood.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} has no meaning with sampling weights: the weighted sum is no log-likelihood, "
+            "so that neither its curvature nor its ratios say how far the estimates scatter. Use "
+            'Wald limits with the sandwich covariance (`cov="HC0"`, or `clusters=`).'
+        )
+
+    @classmethod
+    def needs_gradient(cls, what: str) -> AnalysisError:
+        """An analysis of a likelihood without a gradient.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} follows the gradient of the log-likelihood, and this one has none (a "
+            "black-box operation without derivatives). Give the operation a gradient, or use "
+            "`fit.profile` for one scalar at a time."
+        )
+
+    @classmethod
+    def fixed_target(cls, label: str) -> AnalysisError:
+        """A profile of an entry that was held in the fit.
+
+        Parameters
+        ----------
+        label : str
+            The entry.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{label}` was fixed in this fit, so it has no estimate and no limits. Fit without "
+            "`fixed=` for it, and profile that fit."
+        )
+
+    @classmethod
+    def constant_target(cls, label: str) -> AnalysisError:
+        """A profile of something that does not move with the parameters.
+
+        Parameters
+        ----------
+        label : str
+            The quantity.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{label}` does not depend on the estimated parameters (its derivatives are zero at "
+            "the estimates), so that it has no limits."
+        )
+
+    @classmethod
+    def not_finite_target(cls, label: str, value: float) -> AnalysisError:
+        """A profile of something without a finite value or derivative at the estimates.
+
+        Parameters
+        ----------
+        label : str
+            The quantity.
+        value : float
+            Its value there.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{label}` is {value:g} at the estimates, or its derivative is not finite there: a "
+            "profile needs both. Profile another function of the parameters."
+        )
+
+    @classmethod
+    def no_mean(cls, name: str) -> AnalysisError:
+        """Effects on a variable whose mean has no closed form.
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"The mean of `{name}` has no closed form here, so effects on it cannot be computed. "
+            "Write what you want as a pm.Deterministic and pass its name: `of=...`."
+        )
+
+    @classmethod
+    def no_data_columns(cls) -> AnalysisError:
+        """Effects in a model without ``pm.Data``.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            "The model has no pm.Data with predictors, so there is no column to change. Declare "
+            'them: `X = pm.Data("X", values, dims=("obs", "predictor"))`.'
+        )
+
+    @classmethod
+    def no_effect(cls, of: str, column: str) -> AnalysisError:
+        """A column that a prediction is not computed from.
+
+        Parameters
+        ----------
+        of : str
+            What is predicted.
+        column : str
+            The column.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(f"`{of}` is not computed from `{column}`: its effect is zero by construction.")
+
+    @classmethod
+    def no_mean_data(cls, name: str) -> AnalysisError:
+        """Whole numbers where the mean over rows is asked for.
+
+        Parameters
+        ----------
+        name : str
+            The data.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f'`at="mean"` needs the mean of every predictor, but `{name}` holds whole numbers, of '
+            'which the mean is none. Use `at="overall"`, or declare the data as floats.'
         )
 
     @classmethod

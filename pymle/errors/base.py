@@ -32,3 +32,28 @@ class NotCertifiedWarning(PymleWarning):
 
 class Notice(PymleWarning):
     """Something that the user wrote is read in a way worth saying."""
+
+
+class BetterFitWarning(PymleWarning):
+    """An analysis met a log-likelihood above that of the fit."""
+
+    @classmethod
+    def of(cls, label: str, before: float, after: float) -> BetterFitWarning:
+        """What a profile met.
+
+        Parameters
+        ----------
+        label : str
+            What was held.
+        before, after : float
+            Log-likelihoods.
+
+        Returns
+        -------
+        BetterFitWarning
+        """
+        return cls(
+            f"The profile of `{label}` met the log-likelihood {after:.6f}, above the fit's "
+            f"{before:.6f}: that is no global maximum. Where a better fit was found from there, "
+            "the limits belong to it: see `.better_fit`, and `start=` of `find_MLE`."
+        )

@@ -73,6 +73,36 @@ class HypothesisTexts:
         )
 
     @classmethod
+    def no_deterministics(cls) -> Self:
+        """All Deterministics were asked for, and there are none.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            "The model has no pm.Deterministic that depends on estimated parameters alone: name "
+            'an expression, such as `fit.derived("exp(a) * b")`, or pass a function.'
+        )
+
+    @classmethod
+    def no_draws(cls, why: str) -> Self:
+        """Asymptotic draws from a covariance that is not there.
+
+        Parameters
+        ----------
+        why : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"There is no normal distribution to draw parameters from ({why}): some have no "
+            "standard error. See `fit.verdict`."
+        )
+
+    @classmethod
     def constant_hypothesis(cls, text: str) -> Self:
         """A hypothesis that moves with no estimated parameter.
 

@@ -56,6 +56,45 @@ class DataError(PymleError):
         )
 
     @classmethod
+    def needed(cls, name: str, what: str) -> DataError:
+        """New data that are not given and that a prediction reads.
+
+        Parameters
+        ----------
+        name : str
+            The data.
+        what : str
+            What is predicted.
+
+        Returns
+        -------
+        DataError
+        """
+        return cls(
+            f"`{what}` is computed from `{name}`, which still has the length of the data of the "
+            f"fit while other data changed theirs. Give `{name}` too."
+        )
+
+    @classmethod
+    def lengths_differ(cls, dim: str, one: int, other: int) -> DataError:
+        """New data that disagree on the length of a dim.
+
+        Parameters
+        ----------
+        dim : str
+            The dim.
+        one, other : int
+            The lengths.
+
+        Returns
+        -------
+        DataError
+        """
+        return cls(
+            f"The new data have {one} and {other} entries along `{dim}`. Give data of one length."
+        )
+
+    @classmethod
     def do_not_fit(cls, shapes: Mapping[str, Sequence[int]], cause: BaseException) -> DataError:
         """Data whose lengths do not fit each other.
 

@@ -190,3 +190,22 @@ class UnitTexts:
             "on a row, so that it stands for no number of equal units. Give equal weights on each "
             'row, declare `clusters=`, or use `weights_kind="sampling"`.'
         )
+
+    @classmethod
+    def no_natural_score(cls, name: str, support: str) -> Self:
+        """A derivative with respect to an entry that others constrain.
+
+        Parameters
+        ----------
+        name : str
+        support : str
+            In words.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._of_units(
+            f"`{name}` has entries that constrain each other ({support}): there is no derivative "
+            'with respect to one of them alone. Use scale="unconstrained".'
+        )

@@ -9,7 +9,7 @@ from pymle.fit.predictions import Predictions
 from pymle.fit.tables import Tables
 
 
-class Fit(Tables, Intervals, Hypotheses, Predictions, Checks):
+class Fit(Intervals, Tables, Hypotheses, Predictions, Checks):
     """A maximum-likelihood or MAP fit.
 
     Made by `find_MLE`, `find_MAP` and `Compiled.fit`; prints as a table with the verdict.

@@ -60,3 +60,27 @@ def jax_linker() -> tuple[Any, Any]:
     from pytensor.link.jax.dispatch import jax_funcify
 
     return get_mode("JAX").optimizer, jax_funcify
+
+
+def tree(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> Any:
+    """Groups of datasets in the container of the installed ArviZ.
+
+    Parameters
+    ----------
+    groups : mapping of str to xarray.Dataset
+    attrs : mapping
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        The first with ArviZ 0.x, the second from ArviZ 1.
+    """
+    import arviz
+
+    if arviz.__version__.startswith("0."):
+        return arviz.InferenceData(**groups, attrs=dict(attrs))
+    import xarray as xr
+
+    made = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
+    made.attrs.update(attrs)
+    return made

@@ -140,19 +140,21 @@ class Coordinates:
 
         None where entries constrain each other, or a bound depends on other variables.
         """
+        free = (block for block in self.layout.blocks if not block.wholly_fixed)
+        if not all(self.has_closed_form(block) for block in free):
+            return None
+        return self.flat_bounds(None)
+
+    def has_closed_form(self, block: Block) -> bool:
+        """Whether entries are an identity, exponential or logistic map of one coordinate each."""
         plain = {"real", "positive", "interval", "unknown"}
         simple = {"NoneType", "LogTransform", "LogOddsTransform", "Interval", "IntervalTransform"}
-        for block in self.layout.blocks:
-            if block.wholly_fixed:
-                continue
-            if block.support.kind not in plain:
-                return None
-            if type(block.support.transform).__name__ not in simple:
-                return None
-            pair = bounds_of(block.support, self.model[block.name])
-            if not all(walks.is_constant(bound) for bound in pair):
-                return None
-        return self.flat_bounds(None)
+        if block.support.kind not in plain:
+            return False
+        if type(block.support.transform).__name__ not in simple:
+            return False
+        pair = bounds_of(block.support, self.model[block.name])
+        return all(walks.is_constant(bound) for bound in pair)
 
     def bounds(self, natural: np.ndarray | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Lower and upper bounds of every elementwise parameter at a point.

@@ -51,6 +51,7 @@ from pymle.model.lower import (
     lower_outputs,
 )
 from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, Roles
+from pymle.model.sources import observed_sources
 
 
 class Problem:
@@ -340,11 +341,7 @@ class Problem:
         known = {item.name: item for item in self.lowered.data if item.name}
         named = {v.name for v in self.model.data_vars}
         given, reshaped = dict(self.given), False
-        sources = {
-            rv.name: self.model.rvs_to_values[rv].name
-            for rv in self.model.observed_RVs
-            if self.model.rvs_to_values[rv] in self.model.data_vars
-        }
+        sources = observed_sources(self.model)
         for asked, value in data.items():
             name = sources.get(asked, asked)  # an observed variable fed by pm.Data
             if name not in known and name not in named:

@@ -67,12 +67,11 @@ class Simulator:
         self.names = _checked_names(problem, names)
         self._symbols = {name: problem.model[name].type() for name in problem.names}
         graphs = [_resized(problem.model[name], (sizes or {}).get(name)) for name in self.names]
-        outputs = [compat.as_tensor(graph) for graph in graphs]
-        if any(compat.is_xtensor(v) for v in ancestors(outputs)):
-            outputs = cast("list[Any]", rewrite_graph(outputs, include=("lower_xtensor",)))
         swaps = {problem.model[name]: symbol for name, symbol in self._symbols.items()}
-        # Parameters may be computed from each other only through their priors, which go.
-        outputs = clone_replace(outputs, swaps)
+        outputs = clone_replace([compat.as_tensor(graph) for graph in graphs], swaps)
+        if any(compat.is_xtensor(v) for v in ancestors(outputs)):
+            # On the clones: this rewrite changes the graph that it is given.
+            outputs = cast("list[Any]", rewrite_graph(outputs, include=("lower_xtensor",)))
         self._prepare, self._draw, self._states = _split(list(self._symbols.values()), outputs)
 
     def draw(

@@ -51,6 +51,10 @@ class ElementwiseMap:
         jacobian[places] = first
         return self._fill(value), jacobian
 
+    def values(self, points: np.ndarray) -> np.ndarray:
+        """Values (n, m) at several points (n, k)."""
+        return np.array([self.value(x) for x in points])
+
     def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k) of the weighted sum of the values."""
         return np.diag(weights[self._free] * self._parts(x)[2])
@@ -134,6 +138,13 @@ class PointFunction:
         value, jacobian = self._program("pair", lambda: self._pair)(x, *self._arguments)
         return np.asarray(value), np.asarray(jacobian)
 
+    def values(self, points: np.ndarray) -> np.ndarray:
+        """Values (n, m) at several points (n, k), without derivatives."""
+        points = np.asarray(points, dtype=np.float64)
+        if self._route != "jax":
+            return np.array([self.value(x) for x in points])
+        return np.asarray(self._program("many", lambda: self._many)(points, *self._arguments))
+
     def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k) of the weighted sum of the values."""
         x = np.asarray(x, dtype=np.float64)
@@ -169,6 +180,16 @@ class PointFunction:
             return value, jacobian
 
         return jax.jit(pair)
+
+    @cached_property
+    def _many(self) -> Any:
+        import jax
+
+        def many(points: Any, held: Any, weights: Any, data: Any) -> Any:
+            # One after the other: side by side, thousands of points of many rows need gigabytes.
+            return jax.lax.map(lambda x: self._outputs(x, held, weights, data), points)
+
+        return jax.jit(many)
 
     @cached_property
     def _second(self) -> Any:

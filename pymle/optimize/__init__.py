@@ -1,5 +1,6 @@
 """Maximisation of log-likelihoods: functions of a vector; nothing here knows a model."""
 
+from pymle.optimize.constrained import ConstrainedSolution, maximise_subject_to
 from pymle.optimize.differences import differenced_hessian, directional_check
 from pymle.optimize.kinks import is_kink
 from pymle.optimize.multistart import Exploration, explore
@@ -11,6 +12,7 @@ from pymle.optimize.solve import maximise
 from pymle.optimize.starts import dispersed, spread_out
 
 __all__ = [
+    "ConstrainedSolution",
     "Exploration",
     "Objective",
     "Search",
@@ -24,6 +26,7 @@ __all__ = [
     "explore",
     "is_kink",
     "maximise",
+    "maximise_subject_to",
     "profile_scales",
     "search",
     "spread_out",

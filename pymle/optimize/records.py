@@ -56,6 +56,15 @@ class Termination(Enum):
     NON_FINITE_START = (
         "The log-likelihood or a derivative of it is not finite at the starting point."
     )
+    INFEASIBLE = "No point was found at which the constraints hold."
+    DEPENDENT = (
+        "The gradients of the constraints are linearly dependent: one of them follows from the "
+        "others, or a constraint function is stationary where it holds."
+    )
+    UNREACHABLE = (
+        "The constraints hold only in a limit, at the edge of the support: no point of the "
+        "unconstrained scale satisfies them."
+    )
     INTERRUPTED = "Interrupted by the user; the best point so far is returned."
 
 

@@ -49,3 +49,42 @@ def progress(shown: bool) -> Iterator[Callable[[TraceStep], None] | None]:
     finally:
         if line is not None:
             line.stop()
+
+
+@contextmanager
+def counting(shown: bool, what: str) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A callback that shows how far a list of jobs is, once it has taken a few seconds.
+
+    Parameters
+    ----------
+    shown : bool
+    what : str
+        The kind of job.
+
+    Yields
+    ------
+    callable or None
+        To be called with the name of the job at hand, the number done, and that of all.
+    """
+    if not shown:
+        yield None
+        return
+    began = time.perf_counter()
+    line = None
+
+    def callback(name: str, done: int, total: int) -> None:
+        nonlocal line
+        if time.perf_counter() - began < _PATIENCE:
+            return
+        if line is None:
+            from rich.console import Console
+
+            line = Console(stderr=True).status("")
+            line.start()
+        line.update(f"{what} {done + 1} of {total}: {name}")
+
+    try:
+        yield callback
+    finally:
+        if line is not None:
+            line.stop()

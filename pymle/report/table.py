@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pymle.errors import AnalysisError
-from pymle.inference import Limits, derived, wald_limits
+from pymle.inference import Covariance, Limits, derived, wald_limits
 
 COLUMNS = ["estimate", "se", "z", "p", "lower", "upper"]
 
@@ -22,6 +22,7 @@ def summary_table(
     filter_vars: str | None,
     coords: Mapping[str, Any] | None,
     level: float,
+    covariance: Covariance | None = None,
 ) -> pd.DataFrame:
     """The user's table: without z and p for a MAP fit.
 
@@ -30,13 +31,15 @@ def summary_table(
     fit : Fit
     var_names, filter_vars, coords, level
         As in `Fit.summary`.
+    covariance : Covariance, optional
+        In place of the observed information's; the head of the table names it.
 
     Returns
     -------
     pandas.DataFrame
     """
     columns = [c for c in COLUMNS if fit.objective == "mle" or c not in ("z", "p")]
-    return full_table(fit, var_names, filter_vars, coords, level)[columns]
+    return full_table(fit, var_names, filter_vars, coords, level, covariance)[columns]
 
 
 def full_table(
@@ -45,6 +48,7 @@ def full_table(
     filter_vars: str | None,
     coords: Mapping[str, Any] | None,
     level: float,
+    covariance: Covariance | None = None,
 ) -> pd.DataFrame:
     """All columns, the scale of the limits included.
 
@@ -53,6 +57,8 @@ def full_table(
     fit : Fit
     var_names, filter_vars, coords, level
         As in `Fit.summary`.
+    covariance : Covariance, optional
+        In place of the observed information's; the head of the table names it.
 
     Returns
     -------
@@ -67,7 +73,9 @@ def full_table(
     default = parameters + fit._shown_deterministics
     chosen = _select(default, known, var_names, filter_vars)
     pieces = []
-    limits = wald_limits(estimate, level)
+    if covariance is None and estimate.weights_kind == "sampling":
+        covariance = fit._covariance_record(None, None)
+    limits = wald_limits(estimate, level, covariance)
     for block in estimate.layout.blocks:
         if block.name in chosen:
             keep = np.arange(block.natural.start, block.natural.stop)[~block.fixed]
@@ -77,9 +85,13 @@ def full_table(
     if names:
         items = fit._derived(names)
         labels = [label for item in items for label in item.labels]
-        pieces.append(_frame(labels, derived(estimate, items, level), np.arange(len(labels))))
+        found = derived(estimate, items, level, covariance)
+        pieces.append(_frame(labels, found, np.arange(len(labels))))
     table = pd.concat(pieces) if pieces else pd.DataFrame(columns=[*COLUMNS, "scale"])
     table.index.name = None
+    if covariance is not None and covariance.name != "observed":
+        table.columns.name = covariance.label
+        table.attrs.update(covariance.summary)
     return table if not coords else table.loc[_at_coords(fit, chosen, table.index, coords)]
 
 

@@ -75,6 +75,8 @@ def _facts(fit: Any) -> list[tuple[str, str]]:
     facts.append(("log-likelihood", f"{fit.loglik:.6f}"))
     if fit.objective == "map":
         facts.append(("log-posterior", f"{fit.logposterior:.6f}"))
+    elif fit.estimate.weights_kind == "sampling":
+        facts.append(("AIC, AICc, BIC", "none with sampling weights"))
     elif np.isfinite(fit.nobs):
         facts.append(("AIC, AICc, BIC", f"{fit.aic:.4f}, {fit.aicc:.4f}, {fit.bic:.4f}"))
     else:
@@ -117,6 +119,9 @@ def _notes(fit: Any) -> list[str]:
         notes = ["no standard errors: the point is no strict maximum"]
     else:
         notes = ["se and 95% Wald limits from the exact observed information, natural scale"]
+        if fit.estimate.weights_kind == "sampling":
+            record = fit._covariance_record(None, None)
+            notes = [f"se and 95% Wald limits: {record.text}, natural scale", *record.notes]
     if fit.objective == "map":
         notes = ["se: posterior curvature at the mode (not standard errors of an estimator)"]
     if "differenced" in fit.record.hessian:

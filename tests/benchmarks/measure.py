@@ -63,6 +63,8 @@ def process(arguments):
             "JAX_ENABLE_COMPILATION_CACHE": "0",
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
+        # Every installed library has its bytecode on disk; the untimed run writes pymle's.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         started = time.perf_counter()
         child = subprocess.Popen(
             [sys.executable, *arguments], env=environment, cwd=empty, stdout=subprocess.DEVNULL

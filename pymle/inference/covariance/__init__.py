@@ -9,13 +9,22 @@ from pymle.inference.covariance.information import (
     whitened,
 )
 from pymle.inference.covariance.records import Covariance
+from pymle.inference.covariance.scores import score_table, scores_of, unit_scores, units_of
+from pymle.inference.covariance.units import Units, declared_units, evident_units
 
 __all__ = [
     "Covariance",
+    "Units",
+    "declared_units",
     "estimate_covariance",
+    "evident_units",
     "jacobian_covariance",
     "natural_covariance",
+    "score_table",
+    "scores_of",
     "standard_errors",
     "unconstrained_covariance",
+    "unit_scores",
+    "units_of",
     "whitened",
 ]

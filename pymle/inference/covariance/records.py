@@ -75,5 +75,20 @@ class Covariance:
         """The covariance (m, m) of the natural vector; zero rows for fixed entries."""
         return self.of(self.estimate.jacobian)
 
+    @property
+    def label(self) -> str:
+        """Name and units, for the head of a table."""
+        units = self.details.get("units")
+        if units is None:
+            return self.name
+        several = units if isinstance(units, tuple) else (units,)
+        return f"{self.name}: " + " x ".join(each.text for each in several)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Text and numbers, for the ``attrs`` of a table."""
+        plain = {k: v for k, v in self.details.items() if k != "units"}
+        return {"covariance": self.name, "covariance_text": self.text, **plain}
+
     def __repr__(self) -> str:
         return "\n".join([f"covariance: {self.text}", *(f"note: {note}" for note in self.notes)])

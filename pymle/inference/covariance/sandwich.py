@@ -31,12 +31,15 @@ class Meat:
         What multiplied the sum of each partition.
     count : float
         Number of units of the smallest partition.
+    rows : float
+        Number of observations.
     notes : tuple of str
     """
 
     middle: np.ndarray
     factor: tuple[float, ...]
     count: float
+    rows: float
     notes: tuple[str, ...] = ()
 
 
@@ -68,7 +71,7 @@ def outer_products(estimate: Estimate, scores: Scores, units: Units, what: str) 
     lowest = np.linalg.eigvalsh(product / np.outer(scale, scale))[:1]
     if len(lowest) and lowest[0] <= _ROUNDINGS * len(product) * np.finfo(float).eps:
         raise AnalysisError.too_few_units(what, len(units), len(product))
-    return Meat(np.linalg.inv(product), (1.0,), found.count)
+    return Meat(np.linalg.inv(product), (1.0,), found.count, _rows(scores))
 
 
 def robust(
@@ -119,7 +122,8 @@ def robust(
             counts.append(found.count)
     assert middle is not None
     smallest = min(counts)
-    return Meat(middle, tuple(factors), smallest, _remarks(name, smallest, middle, len(ways)))
+    notes = _remarks(name, smallest, middle, len(ways))
+    return Meat(middle, tuple(factors), smallest, rows, notes)
 
 
 def _rows(scores: Scores) -> float:

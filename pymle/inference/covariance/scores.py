@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
-from pymle.inference.covariance.units import Units
+from pymle.inference.covariance.units import Units, declared_units, evident_units
 from pymle.objective.contributions import observation_scores
 
 #: Relative difference between the score and the sum of its parts that rounding explains.
@@ -150,3 +152,75 @@ def _present(present: Sequence[np.ndarray], units: Units) -> np.ndarray:
     for codes, here in zip(units.codes, present, strict=True):
         out[codes[here.ravel()]] = True
     return out
+
+
+def units_of(fitted: Fitted, clusters: Any = None, what: str = "This analysis") -> Units:
+    """The independent units of a fit: those that the model shows, or one way of clustering.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    clusters : optional
+        See `pymle.Fit.covariance`.
+    what : str
+        The analysis, for messages.
+
+    Returns
+    -------
+    Units
+
+    Raises
+    ------
+    AnalysisError
+        Dependent data, or clusters that do not fit.
+    """
+    if clusters is None:
+        return evident_units(fitted.problem, what)
+    ways = declared_units(fitted.problem, clusters, what)
+    if len(ways) > 1:
+        raise AnalysisError.argument("clusters", f"{len(ways)} ways", "one way of clustering")
+    return ways[0]
+
+
+def score_table(fitted: Fitted, scale: str, clusters: Any = None) -> pd.DataFrame:
+    """Weighted scores of the independent units, labelled.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    scale : {"natural", "unconstrained"}
+    clusters : optional
+        See `pymle.Fit.covariance`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    AnalysisError
+        As `scores_of` and `units_of`; the natural scale for entries that constrain each
+        other.
+    """
+    if scale not in ("natural", "unconstrained"):
+        raise AnalysisError.argument("scale", scale, '"natural" or "unconstrained"')
+    layout = fitted.estimate.layout
+    units = units_of(fitted, clusters, "A table of scores")
+    values = units.sums(scores_of(fitted, "A table of scores").weighted)
+    if scale == "unconstrained":
+        return pd.DataFrame(values, index=units.index, columns=list(layout.free_labels))
+    for block in layout.blocks:
+        if not block.support.elementwise and not block.wholly_fixed:
+            raise AnalysisError.no_natural_score(block.name, block.support.text)
+    keep = ~layout.fixed
+    labels = [label for label, kept in zip(layout.labels, keep, strict=True) if kept]
+    square = fitted.estimate.jacobian[keep]
+    square = square if isinstance(square, np.ndarray) else square.toarray()
+    try:
+        natural = np.linalg.solve(square.T, values.T).T
+    except np.linalg.LinAlgError:
+        raise AnalysisError(
+            "Scores on the natural scale do not exist here: a parameter is at the edge of its "
+            'support. Use scale="unconstrained".'
+        ) from None
+    return pd.DataFrame(natural, index=units.index, columns=labels)

@@ -291,9 +291,7 @@ def _declared(problem: Problem, clusters: Any, what: str) -> Units:
         )
     index = pd.Index(found, name=name)
     ends = np.cumsum([len(p) for p in parts])[:-1]
-    entries = sum(t.rows for t in terms)
     text = f"{len(found)} clusters" + (f" by `{name}`" if name else "")
-    text += f" of {entries} observations"
     return Units(text, tuple(np.split(codes, ends)), index, declared=True, single=False)
 
 

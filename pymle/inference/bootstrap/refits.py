@@ -1,0 +1,250 @@
+"""All refits of a bootstrap: drawn in blocks, run in batches, what is left by the solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pymle.fitted import Fitted
+from pymle.inference.bootstrap.batch import batchable, data_places
+from pymle.inference.bootstrap.judge import USABLE, refit_one
+from pymle.inference.bootstrap.scheme import Scheme
+from pymle.model.simulate import Simulator
+from pymle.objective.batched import Refits, refit_many
+from pymle.verdict import Status
+
+#: Seconds that a call of the compiled program should not exceed by much, and those that an
+#: operation takes.
+_PATIENCE, _EACH = 1.0, 2e-9
+#: Share of a block that the plain program may leave before the damped one is compiled.
+_LEFT = 0.2
+#: Conditional standard error on a log or log-odds scale beyond which a tail is looked for.
+_WIDE = 5.0
+
+Callback = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of the refits that ran.
+
+    Attributes
+    ----------
+    x : numpy.ndarray, shape (n, k)
+        Unconstrained points.
+    status : numpy.ndarray of Status, shape (n,)
+    directions : dict of int to numpy.ndarray
+        For refits that ran to an edge or to infinity: the way there.
+    advice : dict of Status to str
+        For the first refit of each status.
+    parameters : dict of Status to dict
+        How often each label was named in verdicts of a status.
+    start_score : numpy.ndarray, shape (n, k)
+        Scores of the resampled data at the estimate; nan where they were not needed.
+    interrupted : bool
+    route : str
+        How they ran, in words.
+    """
+
+    x: np.ndarray
+    status: np.ndarray
+    directions: dict[int, np.ndarray]
+    advice: dict[Status, str]
+    parameters: dict[Status, dict[str, int]]
+    start_score: np.ndarray
+    interrupted: bool
+    route: str
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Refits with an estimate, infinite ones included."""
+        out = np.array([s in USABLE or s is Status.BOUNDARY for s in self.status], dtype=bool)
+        infinite = np.array([s is Status.NO_MAXIMUM for s in self.status], dtype=bool)
+        known = np.zeros(len(out), dtype=bool)
+        known[list(self.directions)] = True
+        return out | (infinite & known)
+
+    @property
+    def regular(self) -> np.ndarray:
+        """Refits that ended at a strict maximum inside."""
+        return np.array([s is Status.MAXIMUM for s in self.status], dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Resamples one block at a time; a block does not depend on how many there are.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    scheme : Scheme
+    entropy : int
+        Seed.
+    """
+
+    fitted: Fitted
+    scheme: Scheme
+    entropy: int
+
+    def blocks(self, n: int) -> Iterator[tuple[int, Any]]:
+        """Number of the first replicate, and factors (b, u) or data sets, for each block."""
+        simulator = Simulator(self.fitted.problem) if self.scheme.units is None else None
+        size = self.scheme.at_once
+        for at in range(0, n, size):
+            count = min(size, n - at)
+            seed = np.random.SeedSequence(self.entropy, spawn_key=(at // size,))
+            if simulator is not None:
+                yield at, simulator.draw(self.fitted.estimate.natural, seed, count)
+            else:
+                # Whole blocks, cut: a stratum is drawn for all replicates of a block at once.
+                yield at, self.scheme.draw(np.random.default_rng(seed), size)[:count]
+
+
+def run_refits(
+    draws: Draws, n: int, callback: Callback | None = None, *, batch: bool = True
+) -> Outcome:
+    """Refit to all resamples.
+
+    Parameters
+    ----------
+    draws : Draws
+    n : int
+        Number of resamples.
+    callback : callable, optional
+        Called with the numbers done and asked for.
+    batch : bool
+        Run them in one compiled program where that can be.
+
+    Returns
+    -------
+    Outcome
+        What was done when a `KeyboardInterrupt` came, if one did.
+    """
+    fitted = draws.fitted
+    k = len(fitted.estimate.x)
+    in_batch = batch and batchable(fitted)
+    x, score = np.full((n, k), np.nan), np.full((n, k), np.nan)
+    status = np.full(n, None, dtype=object)
+    found: dict[int, np.ndarray] = {}
+    advice: dict[Status, str] = {}
+    named: dict[Status, dict[str, int]] = {}
+    done, by_solver, interrupted = 0, 0, False
+    try:
+        for at, block in draws.blocks(n):
+            count = len(next(iter(block.values()))) if isinstance(block, dict) else len(block)
+            rest = np.arange(count)
+            if in_batch:
+                refits = _in_batch(draws, block, callback, at, n)
+                settled = refits.converged & ~_wide(fitted, refits)
+                x[at : at + count] = refits.x
+                score[at : at + count] = refits.start_score
+                status[at : at + count][settled] = Status.MAXIMUM
+                rest = np.flatnonzero(~settled)
+            for j in rest:
+                refit = _alone(draws, block, int(j))
+                x[at + j], status[at + j] = refit.x, refit.verdict.status
+                if refit.direction is not None:
+                    found[at + int(j)] = refit.direction
+                advice.setdefault(refit.verdict.status, refit.verdict.advice)
+                counts = named.setdefault(refit.verdict.status, {})
+                for label in refit.verdict.parameters:
+                    counts[label] = counts.get(label, 0) + 1
+                by_solver += 1
+                if not in_batch:
+                    done = at + int(j) + 1
+                    _tell(callback, done, n)
+            done = at + count
+            _tell(callback, done, n)
+    except KeyboardInterrupt:
+        interrupted = True
+    names = [name for name in advice if name is not Status.MAXIMUM]
+    return Outcome(
+        x=x[:done],
+        status=status[:done],
+        directions={i: d for i, d in found.items() if i < done},
+        advice={name: advice[name] for name in names},
+        parameters={name: named[name] for name in names},
+        start_score=score[:done],
+        interrupted=interrupted,
+        route=_route(in_batch, by_solver),
+    )
+
+
+def _tell(callback: Callback | None, done: int, n: int) -> None:
+    if callback is not None:
+        callback(done, n)
+
+
+def _route(in_batch: bool, by_solver: int) -> str:
+    if not in_batch:
+        return "one after the other by the solver"
+    if not by_solver:
+        return "in one compiled program"
+    return f"in one compiled program, {by_solver} of them by the solver"
+
+
+def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: int) -> Refits:
+    """A block in the compiled programs: the plain one, and the damped one for what is left.
+
+    Which one runs depends on the block alone, so that a seed repeats the numbers exactly.
+    """
+    fitted, scheme = draws.fitted, draws.scheme
+    problem, likelihood = fitted.problem, fitted.likelihood
+    shares: np.ndarray | None = None
+    index: list[np.ndarray | None] = []
+    replaced: dict[int, np.ndarray] = {}
+    if isinstance(block, dict):
+        replaced = data_places(problem, block)
+        count = len(next(iter(block.values())))
+    else:
+        shares, count = block, len(block)
+        index = [c.reshape(t.shape) for c, t in zip(scheme.codes, problem.observed, strict=True)]
+    size = len(fitted.estimate.x)
+    work = 6.0 * _EACH * likelihood._rows * size * (size + 20)
+    piece = int(np.clip(_PATIENCE / work, 1, min(scheme.at_once, n)))
+
+    def refit(rows: np.ndarray, values: bool) -> Refits:
+        return refit_many(
+            likelihood,
+            fitted.estimate.x,
+            shares=None if shares is None else shares[rows],
+            index=index,
+            replaced={place: v[rows] for place, v in replaced.items()},
+            values=values,
+            least=_least(fitted),
+            piece=piece,
+        )
+
+    parts = []
+    for start in range(0, count, piece):
+        parts.append(refit(np.arange(start, min(start + piece, count)), values=False))
+        _tell(callback, at + min(start + piece, count), n)
+    found = Refits.joined(parts)
+    left = np.flatnonzero(~found.converged)
+    if len(left) > max(_LEFT * count, 1):
+        again = refit(left, values=True)
+        better = again.converged
+        for name in ("x", "score", "hessian", "converged"):
+            getattr(found, name)[left[better]] = getattr(again, name)[better]
+    return found
+
+
+def _least(fitted: Fitted) -> np.ndarray:
+    """Smallest units of the coordinates: a step of one is long on a log or log-odds scale."""
+    return fitted.problem.coordinates.bent_coordinates.astype(np.float64)
+
+
+def _wide(fitted: Fitted, refits: Refits) -> np.ndarray:
+    """Refits that may have ended in a tail of a log or log-odds scale."""
+    bent = fitted.problem.coordinates.bent_coordinates
+    curvature = -np.diagonal(refits.hessian, axis1=1, axis2=2)
+    return np.any(curvature[:, bent] < _WIDE**-2, axis=1)
+
+
+def _alone(draws: Draws, block: Any, j: int) -> Any:
+    if isinstance(block, dict):
+        return refit_one(draws.fitted, data={name: v[j] for name, v in block.items()})
+    return refit_one(draws.fitted, shares=block[j], codes=draws.scheme.codes)

@@ -1,0 +1,260 @@
+"""Predictions at the data of the fit or at new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pymle.errors import AnalysisError
+from pymle.fitted import Fitted
+from pymle.inference.covariance import Covariance, estimate_covariance
+from pymle.inference.prediction.draws import asymptotic_points, natural_rows, seeds
+from pymle.inference.prediction.targets import (
+    Functions,
+    Target,
+    coords_kept,
+    default_targets,
+    delta_limits,
+    targets,
+)
+from pymle.model.layout import label_array
+from pymle.model.newdata import NewData
+
+#: Columns of numbers, in the order in which `Prediction.to_xarray` stacks them.
+COLUMNS = ("estimate", "se", "lower", "upper", "prediction_lower", "prediction_upper")
+#: Draws of parameters behind prediction limits, and the entries up to which all are made.
+DRAWS, _ENTRIES = 2000, 50_000_000
+_LEAST = 200
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted means and Deterministics with limits.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per entry, labelled; columns ``estimate``, ``se``, ``lower``, ``upper`` (for the
+        mean, or the Deterministic), ``prediction_lower``, ``prediction_upper`` (for a new
+        observation; NaN for Deterministics) and ``scale``, on which the limits of the mean are
+        symmetric. Natural scale.
+    level : float
+        Coverage of both pairs of limits.
+    interval : str
+        ``delta`` or ``draws``: how ``lower`` and ``upper`` were found.
+    draws : int
+        Number of draws behind the prediction limits; 0 where there are none.
+    names : tuple of str
+        What was predicted.
+    simulated : tuple of str
+        Observed variables whose mean has no closed form here: it is the average over
+        simulated data at the estimate, and has no standard error.
+    notes : tuple of str
+    """
+
+    table: pd.DataFrame
+    level: float
+    interval: str
+    draws: int
+    names: tuple[str, ...]
+    simulated: tuple[str, ...]
+    notes: tuple[str, ...]
+    _targets: tuple[Target, ...] = field(repr=False)
+    _coords: Mapping[str, Any] = field(repr=False)
+    _kept: np.ndarray | None = field(default=None, repr=False)
+    _jacobian: np.ndarray | None = field(default=None, repr=False)
+    _covariance: Covariance | None = field(default=None, repr=False)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Arrays with the model's dims and coords.
+
+        Returns
+        -------
+        xarray.Dataset
+            One array for each of `names`; its last dim ``statistic`` holds ``estimate``,
+            ``se``, ``lower``, ``upper``, ``prediction_lower`` and ``prediction_upper``.
+        """
+        total = sum(t.size for t in self._targets)
+        numbers = np.full((total, len(COLUMNS)), np.nan)
+        kept = slice(None) if self._kept is None else self._kept
+        numbers[kept] = self.table[list(COLUMNS)].to_numpy(dtype=np.float64)
+        arrays, at = {}, 0
+        for each in self._targets:
+            part = numbers[at : at + each.size].reshape((*each.shape, len(COLUMNS)))
+            at += each.size
+            dims = [dim or f"{each.name}_dim_{i}" for i, dim in enumerate(each.dims)]
+            coords = {**self._coords, "statistic": list(COLUMNS)}
+            arrays[each.name] = label_array(each.name, part, [*dims, "statistic"], coords)
+        return xr.Dataset(arrays, attrs={"level": self.level, "interval": self.interval})
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """Delta-method covariance of all entries, labelled, for contrasts between them.
+
+        NaN for means that were simulated. Computed when it is asked for.
+        """
+        assert self._covariance is not None
+        assert self._jacobian is not None
+        kept = slice(None) if self._kept is None else self._kept
+        matrix = self._covariance.of(self._jacobian[kept])
+        return pd.DataFrame(matrix, index=self.table.index, columns=self.table.index)
+
+    def __getitem__(self, name: str) -> Any:
+        """A column of the table, or the `to_xarray` array of a variable."""
+        if name in self.table.columns:
+            return self.table[name]
+        return self.to_xarray()[name]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        rows = self.table.to_string(max_rows=20)
+        return "\n".join([self._title(), "", rows, *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        import html
+
+        notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
+        rows = self.table.to_html(max_rows=20)
+        return f"<div><strong>{html.escape(self._title())}</strong>{rows}{notes}</div>"
+
+    def _title(self) -> str:
+        return f"Predictions with {100 * self.level:g}% limits"
+
+
+def predict(
+    fitted: Fitted,
+    data: Mapping[str, Any] | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    level: float = 0.95,
+    interval: str = "delta",
+    prediction: bool = True,
+    draws: int = DRAWS,
+    random_seed: Any = 0,
+    coords: Mapping[str, Any] | None = None,
+    cov: Any = None,
+    clusters: Any = None,
+) -> Prediction:
+    """Means of observed variables and Deterministics with limits.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    data, names, level, interval, prediction, draws, random_seed, coords, cov, clusters
+        As in `Fit.predict`.
+
+    Returns
+    -------
+    Prediction
+    """
+    if not 0.0 < level < 1.0:
+        raise AnalysisError.argument("level", level, "a number between 0 and 1")
+    if interval not in ("delta", "draws"):
+        raise AnalysisError.argument("interval", interval, '"delta" or "draws"')
+    if int(draws) < _LEAST:
+        raise AnalysisError.argument("draws", draws, f"at least {_LEAST}")
+    covariance = estimate_covariance(fitted, cov, clusters=clusters)
+    new = NewData(fitted.problem, data)
+    chosen = targets(fitted, new, default_targets(fitted) if names is None else names)
+    functions = Functions(new, chosen)
+    value, jacobian = functions.value_and_jacobian(fitted.estimate.x)
+    low, high = functions.ranges(fitted.estimate.natural)
+    exact = delta_limits(fitted, value, jacobian, low, high, level, covariance)
+    columns = {key: functions.split(np.asarray(part)) for key, part in exact.items()}
+    jacobians = functions.split(jacobian)
+    notes = [f"se and limits of means: {_how(interval)} from the {covariance.text}"]
+
+    wanted = [t for t in chosen if t.observed and prediction and not t.categories]
+    simulated = [t.name for t in chosen if t.observed and t.graph is None]
+    known = _has_covariance(covariance)
+    count = min(int(draws), max(_LEAST, _ENTRIES // max(1, sum(t.size for t in wanted))))
+    first, second, third = seeds(random_seed, 3)
+    points = None
+    if known and (wanted or interval == "draws"):
+        points = asymptotic_points(fitted, count, first, covariance)
+    elif not known:
+        notes.append("no draws of the parameters: some have no standard error, see `fit.verdict`")
+    ends = [0.5 * (1.0 - level), 0.5 * (1.0 + level)]
+    if interval == "draws" and points is not None and functions.targets:
+        limits = np.quantile(functions.values(points), ends, axis=0)
+        columns["lower"] = functions.split(limits[0])
+        columns["upper"] = functions.split(limits[1])
+        columns["scale"] = functions.split(np.full(len(value), "draws"))
+    outer: dict[str, np.ndarray] = {}
+    if wanted and points is not None:
+        drawn = new.simulator([t.name for t in wanted]).draw(natural_rows(fitted, points), second)
+        outer = {name: _quantiles(sample, ends) for name, sample in drawn.items()}
+        notes.append(
+            f"prediction limits: quantiles of one simulated observation for each of {count} "
+            "asymptotic draws of the parameters, so that their uncertainty is included"
+        )
+    if simulated:
+        centre = new.simulator(simulated).draw(fitted.estimate.natural, third, count)
+        for name in simulated:
+            columns["estimate"][name] = centre[name].mean(axis=0).ravel()
+        notes.append(
+            f"the mean of {', '.join(simulated)} has no closed form here: average of {count} "
+            "data sets simulated at the estimate, without a standard error"
+        )
+    table = pd.concat([_frame(new, t, columns, outer) for t in chosen])
+    kept = coords_kept([t.shape for t in chosen], [t.dims for t in chosen], new.coords, coords)
+    k = len(fitted.estimate.x)
+    return Prediction(
+        table=table if kept is None else table[kept],
+        level=level,
+        interval=interval,
+        draws=count if outer else 0,
+        names=tuple(t.name for t in chosen),
+        simulated=tuple(simulated),
+        notes=tuple(notes),
+        _targets=tuple(chosen),
+        _coords=new.coords,
+        _kept=kept,
+        _jacobian=np.concatenate(
+            [jacobians.get(t.name, np.full((t.size, k), np.nan)) for t in chosen]
+        ),
+        _covariance=covariance,
+    )
+
+
+def _frame(
+    new: NewData,
+    target: Target,
+    columns: Mapping[str, Mapping[str, np.ndarray]],
+    outer: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    nothing = np.full(target.size, np.nan)
+    limits = outer.get(target.name, np.stack([nothing, nothing]))
+    numbers = {
+        key: columns[key].get(target.name, nothing) for key in ("estimate", "se", "lower", "upper")
+    }
+    return pd.DataFrame(
+        {
+            **numbers,
+            "prediction_lower": limits[0].ravel(),
+            "prediction_upper": limits[1].ravel(),
+            "scale": columns["scale"].get(target.name, np.full(target.size, "-")),
+        },
+        index=list(new.labels_of(target.name, target.shape, target.dims)),
+    )
+
+
+def _how(interval: str) -> str:
+    return "delta method" if interval == "delta" else "delta method and quantiles of draws"
+
+
+def _quantiles(sample: np.ndarray, ends: Sequence[float]) -> np.ndarray:
+    """Quantiles along the first axis: values that occurred where the variable is discrete."""
+    method = "linear" if sample.dtype.kind == "f" else "inverted_cdf"
+    return np.quantile(sample, ends, axis=0, method=method).astype(np.float64)
+
+
+def _has_covariance(covariance: Covariance) -> bool:
+    return bool(np.all(np.isfinite(covariance.unconstrained)))

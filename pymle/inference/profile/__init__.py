@@ -1,0 +1,18 @@
+"""Profile likelihood: limits, curves and contours."""
+
+from pymle.inference.profile.contour import profile_contour
+from pymle.inference.profile.follow import Asked, check_profiles, cutoff_of, profile
+from pymle.inference.profile.records import Contour, Curve, Flag, Profile, Profiles
+
+__all__ = [
+    "Asked",
+    "Contour",
+    "Curve",
+    "Flag",
+    "Profile",
+    "Profiles",
+    "check_profiles",
+    "cutoff_of",
+    "profile",
+    "profile_contour",
+]

@@ -1,0 +1,306 @@
+"""Joint confidence regions of two scalars: level curves of the profile log-likelihood."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pymle.errors import AnalysisError, BetterFitWarning
+from pymle.fitted import Fitted
+from pymle.inference.profile.follow import (
+    Asked,
+    better_start,
+    check_profiles,
+    components_of,
+    cutoff_of,
+    known_at,
+)
+from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, find_side
+from pymle.inference.profile.records import Contour, Curve, Flag
+from pymle.inference.profile.solve import Counted, Failed, Place, Solver
+from pymle.inference.profile.target import Target
+
+__all__ = ["profile_contour"]
+
+_BETTER = 5
+#: Turn of the curve between two places: more is too coarse, less than a quarter too fine.
+_TURN = 0.35
+#: Relative error of the root at a place of the curve, before its last correction.
+_NEAR = 0.02
+#: Distance from the estimate, in standard errors or on a log line, at which a curve is left.
+_FAR, _FAR_BENT = 1e3, 30.0
+_FEWEST = 1e-6
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """A place on or near a curve, in whitened coordinates."""
+
+    w: np.ndarray
+    place: Place
+    root: float
+    gradient: np.ndarray
+    curvature: np.ndarray
+
+    @property
+    def normal(self) -> np.ndarray:
+        return self.gradient / np.linalg.norm(self.gradient)
+
+    @property
+    def along(self) -> np.ndarray:
+        n = self.normal
+        return np.array([-n[1], n[0]])
+
+    @property
+    def bending(self) -> float:
+        """Curvature of the level curve."""
+        return float(self.along @ self.curvature @ self.along / np.linalg.norm(self.gradient))
+
+
+def profile_contour(
+    fitted: Fitted,
+    a: Asked,
+    b: Asked,
+    *,
+    levels: tuple[float, ...] = (0.5, 0.95),
+    points: int = 60,
+    callback: Callable[[str, int, int], object] | None = None,
+    wrap: Callable[[Fitted], Any] = lambda fitted: fitted,
+) -> Contour:
+    """Level curves of the profile log-likelihood of two scalars.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    a, b : Asked
+    levels : tuple of float
+    points : int
+        About how many places on each curve.
+    callback : callable, optional
+    wrap : callable
+        Makes of a better `Fitted` what the record shall hold.
+
+    Returns
+    -------
+    Contour
+
+    Raises
+    ------
+    AnalysisError
+    """
+    check_profiles(fitted, "A profile contour")
+    better = None
+    for _ in range(_BETTER):
+        tracer = _Tracer(fitted, a, b, points)
+        curves: list[Curve] = []
+        try:
+            for i, level in enumerate(levels):
+                if callback is not None:
+                    callback(f"{tracer.labels[0]}, {tracer.labels[1]}", i, len(levels))
+                curves.append(tracer.curve(level))
+        except KeyboardInterrupt:
+            curves.append(tracer.interrupted(level))
+        except HigherError as error:
+            found = better_start(fitted, error.place)
+            warnings.warn(
+                BetterFitWarning.of(tracer.labels[0], fitted.estimate.loglik, error.place.value),
+                stacklevel=3,
+            )
+            if found is None:
+                break
+            fitted, better = found, wrap(found)
+            continue
+        return tracer.record(tuple(curves), better)
+    return tracer.record((), better)
+
+
+class _Tracer:
+    """Follows level curves around one fit."""
+
+    def __init__(self, fitted: Fitted, a: Asked, b: Asked, points: int) -> None:
+        self.components = components_of(fitted, [a, b])
+        self.labels = tuple(c.label for c in self.components)
+        self._fitted, self._points = fitted, points
+        estimate = fitted.estimate
+        self._counted = Counted(fitted.likelihood)
+        if not self._counted.has_score:
+            raise AnalysisError.needs_gradient("A profile contour")
+        bent = fitted.problem.coordinates.bent_coordinates
+        self._solver = Solver(self._counted, Target(tuple(self.components)), bent)
+        jacobian = self._solver.target.value_and_jacobian(estimate.x)[1]
+        if np.linalg.matrix_rank(jacobian) < 2:
+            raise AnalysisError(
+                f"`{self.labels[0]}` and `{self.labels[1]}` are functions of each other at the "
+                "estimates: they have no joint region. Profile one of them."
+            )
+        self._start = self._solver.at(estimate.x, *known_at(fitted))
+        self._whiten = self._units()
+        self._spots: list[_Spot] = []
+
+    def _units(self) -> np.ndarray:
+        bend = self._start.bend
+        if bend is not None and np.all(np.isfinite(bend)):
+            values, vectors = np.linalg.eigh(-bend)
+            if values[0] > 1e-12 * values[1]:
+                spread = np.linalg.inv(-bend)
+                return np.linalg.cholesky(0.5 * (spread + spread.T))
+        first = [
+            1.0 if c.scale.bent else 0.25 * max(1.0, abs(float(line)))
+            for c, line in zip(self.components, self._start.line, strict=True)
+        ]
+        return np.diag(first)
+
+    def curve(self, level: float) -> Curve:
+        """The curve at a level."""
+        cutoff = cutoff_of(level, 2)
+        self._spots = []
+        first = self._first(cutoff)
+        if first is None:
+            return self._curve(level, [], Flag.UNBOUNDED)
+        step = 2 * np.pi * cutoff / self._points
+        self._spots = [first]
+        ended = self._follow(cutoff, step, 1.0)
+        if ended is not Flag.FOUND:
+            # Open on one side: the other side is followed from the same start.
+            forward, self._spots = self._spots, [first]
+            other = self._follow(cutoff, step, -1.0)
+            self._spots = [*self._spots[:0:-1], *forward]
+            ended = Flag.WORK if Flag.WORK in (ended, other) else ended
+        return self._curve(level, self._spots, ended)
+
+    def interrupted(self, level: float) -> Curve:
+        """What is done of the curve at hand."""
+        return self._curve(level, self._spots, Flag.INTERRUPTED)
+
+    def _first(self, cutoff: float) -> _Spot | None:
+        """A place on the curve, on a ray from the estimate."""
+        for angle in np.linspace(0.0, 2 * np.pi, 8, endpoint=False):
+            ray = self._whiten @ np.array([np.cos(angle), np.sin(angle)])
+            follower = Follower(self._solver, self._start, self._fitted.estimate.loglik, ray)
+            informative = self._start.bend is not None and np.all(np.isfinite(self._whiten))
+            slope = 1.0 if informative else None
+            side = Side(1, [Knot(0.0, 0.0, slope, None, self._start)])
+            distance, flag = find_side(follower, side, cutoff, first=1.0, scale=None)
+            if flag is Flag.FOUND:
+                near = min(side.knots, key=lambda k: abs(k.distance - distance))
+                w = distance * np.array([np.cos(angle), np.sin(angle)])
+                return self._spot(w, near.place)
+        return None
+
+    def _spot(self, w: np.ndarray, near: Place) -> _Spot:
+        """The profile at whitened coordinates, from a place nearby."""
+        line = self._start.line + self._whiten @ w
+        guesses = [near.x]
+        if near.tangent is not None:
+            guesses.insert(0, near.x + near.tangent @ (line - near.line))
+        place = self._solver.solve(line, *guesses)
+        top = self._fitted.estimate.loglik
+        fall = 2.0 * (top - place.value)
+        if fall < -2e-6 * max(1.0, 1e-6 * abs(top)):
+            raise HigherError(place)
+        root = float(np.sqrt(max(fall, 0.0)))
+        if place.slope is None or place.bend is None or root < _FEWEST:
+            raise Failed(outside=False)
+        gradient = -(self._whiten.T @ place.slope) / root
+        curvature = self._whiten.T @ place.bend @ self._whiten
+        curvature = (-curvature - np.outer(gradient, gradient)) / root
+        return _Spot(w, place, root, gradient, curvature)
+
+    def _follow(self, cutoff: float, step: float, side: float) -> Flag:
+        """Go along the curve until it closes or leaves."""
+        longest, turned, short = 1.6 * step, 0.0, 1e-3 * step
+        first = self._spots[0]
+        for _ in range(12 * self._points):
+            here = self._spots[-1]
+            following = self._next(here, cutoff, side * step)
+            if following is None:
+                step *= 0.4
+                if step < short:
+                    return Flag.WORK if not self._gone(here) else Flag.EDGE
+                continue
+            turn = float(
+                np.arctan2(
+                    here.along[0] * following.along[1] - here.along[1] * following.along[0],
+                    here.along @ following.along,
+                )
+            )
+            if abs(turn) > _TURN and step > 0.02 * longest:
+                step *= 0.5
+                continue
+            turned += turn
+            # Passed the start: it lies between the last two places, after a whole turn.
+            gap = np.linalg.norm(following.w - first.w)
+            ahead = float((first.w - here.w) @ (side * here.along))
+            if len(self._spots) > 3 and abs(turned) > 5.0 and gap < 1.5 * step:
+                passed = float((first.w - following.w) @ (side * following.along)) <= 0.0
+                if passed or ahead <= 0.0:
+                    return Flag.FOUND
+            self._spots.append(following)
+            if abs(turn) < 0.25 * _TURN:
+                step = min(1.5 * step, longest)
+            if self._gone(following):
+                return self._open_flag(following)
+        return Flag.WORK
+
+    def _next(self, here: _Spot, cutoff: float, step: float) -> _Spot | None:
+        """The next place: ahead on the osculating parabola, then back along the gradient."""
+        w = here.w + step * here.along - 0.5 * here.bending * step**2 * here.normal
+        near = here.place
+        try:
+            for _ in range(5):
+                spot = self._spot(w, near)
+                miss = (cutoff - spot.root) / np.linalg.norm(spot.gradient)
+                if abs(miss) > abs(step):
+                    return None
+                w = spot.w + miss * spot.normal
+                if abs(cutoff - spot.root) < _NEAR * cutoff:
+                    # The rest of the way is of second order.
+                    normal = spot.normal
+                    second = float(normal @ spot.curvature @ normal)
+                    w = w - 0.5 * second * miss**2 / np.linalg.norm(spot.gradient) * normal
+                    return _Spot(w, spot.place, spot.root, spot.gradient, spot.curvature)
+                near = spot.place
+        except Failed:
+            return None
+        return None
+
+    def _gone(self, spot: _Spot) -> bool:
+        """Whether a place lies so far out that the curve will not come back."""
+        if float(np.abs(spot.w).max()) > _FAR:
+            return True
+        moved = np.abs(self._whiten @ spot.w)
+        bent = [c.scale.bent for c in self.components]
+        return bool(np.any(moved[bent] > _FAR_BENT))
+
+    def _open_flag(self, spot: _Spot) -> Flag:
+        moved = self._whiten @ spot.w
+        for component, each in zip(self.components, moved, strict=True):
+            if component.scale.bent and abs(each) > _FAR_BENT:
+                return Flag.EDGE if component.scale.edge(int(np.sign(each))) else Flag.UNBOUNDED
+        return Flag.UNBOUNDED
+
+    def _curve(self, level: float, spots: list[_Spot], ended: Flag) -> Curve:
+        line = np.array([self._start.line + self._whiten @ s.w for s in spots]).reshape(-1, 2)
+        values = [
+            np.atleast_1d(c.scale.from_line(line[:, i])) for i, c in enumerate(self.components)
+        ]
+        return Curve(level, cutoff_of(level, 2), values[0], values[1], ended)
+
+    def record(self, curves: tuple[Curve, ...], better: Any) -> Contour:
+        """The record of all curves."""
+        estimate = self._fitted.estimate
+        return Contour(
+            labels=(self.labels[0], self.labels[1]),
+            estimate=(
+                self.components[0].natural(estimate.x),
+                self.components[1].natural(estimate.x),
+            ),
+            loglik=estimate.loglik,
+            curves=curves,
+            evaluations=dict(self._counted.counts),
+            better_fit=better,
+        )

@@ -1,0 +1,39 @@
+"""Which data feed an observed variable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytensor.scalar.basic import Cast
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.shape import SpecifyShape
+
+
+def observed_sources(model: Any) -> dict[str, str]:
+    """The `pm.Data` behind each observed variable that takes its values as they are.
+
+    Parameters
+    ----------
+    model : pymc.Model
+
+    Returns
+    -------
+    dict of str to str
+        Name of the data by name of the observed variable. PyMC casts the data to the type of
+        the distribution, which is looked through.
+    """
+    named = set(model.data_vars)
+    out = {}
+    for rv in model.observed_RVs:
+        value = model.rvs_to_values[rv]
+        while value.owner is not None and _passes(value.owner.op):
+            value = value.owner.inputs[0]
+        if value in named:
+            out[rv.name] = value.name
+    return out
+
+
+def _passes(op: Any) -> bool:
+    return isinstance(op, SpecifyShape) or (
+        isinstance(op, Elemwise) and isinstance(op.scalar_op, Cast)
+    )

@@ -1,0 +1,1 @@
+"""Arrays to matplotlib Axes; knows no model."""

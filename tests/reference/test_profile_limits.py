@@ -1,0 +1,48 @@
+"""Profile limits of the reference problems, against R's confint, bbmle, TMB and refits.
+
+To a thousandth of a standard error, or the precision of the other software's limits where that is
+less (``ci_in_se``); ``profile_from`` in ``values.json`` says how it made them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import pymle
+from tests.reference import models_hard as hard
+from tests.reference.bank import PROBLEMS, identifier
+from tests.reference.compare import arguments
+from tests.reference.problem import Problem, load, values
+
+PROFILED = [problem for problem in PROBLEMS if "profile_ci95" in problem.value]
+
+
+def differences(table, limits, labels, errors) -> dict[str, float]:
+    """By how many standard errors limits differ, by parameter and side."""
+    out = {}
+    for name, pair in limits.items():
+        for side, wanted in zip(("lower", "upper"), pair, strict=True):
+            if wanted is not None:
+                found = float(table.loc[labels[name], side])
+                out[f"{name} {side}"] = abs(found - wanted) / errors[name]
+    return out
+
+
+def fitted(problem: Problem):
+    start = list(problem.starts)[-1] if problem.starts else None
+    return pymle.find_MLE(problem.model(), **arguments(problem, start))
+
+
+@pytest.mark.parametrize("problem", PROFILED, ids=identifier)
+@pytest.mark.filterwarnings("ignore::pymle.errors.NotCertifiedWarning")
+def test_limits_equal_the_reference(problem: Problem):
+    reference = problem.value
+    fit = fitted(problem)
+    labels = [problem.labels[name] for name in reference["profile_ci95"]]
+    found = fit.profile(labels)
+    table = found.table
+    assert found.better_fit is None
+    assert set(table["lower_flag"]) == set(table["upper_flag"]) == {"found"}
+    far = differences(table, reference["profile_ci95"], problem.labels, reference["se"])
+    assert max(far.values()) < max(1e-3, reference["ci_in_se"]), far
