@@ -87,8 +87,6 @@ def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: b
         weights=weights,
         data=data,
         rows=max([len(d) for d in data if np.ndim(d)] + [1]),
-        has_score=True,
-        differenced=False,
         programs=kept[key],
         quick=quick,
     )

@@ -42,7 +42,7 @@ class Round:
     Attributes
     ----------
     arrays : dict of str to numpy.ndarray
-        ``pivot`` (places of the eliminated unknowns), ``keep`` (places of the others),
+        ``pivot`` (places of the eliminated unknowns), ``keep`` (places of the others), ``back`` (the inverse of both),
         ``edge`` (off-diagonal entries that touch an eliminated unknown), ``owner`` and ``end``
         (their eliminated and their remaining unknown), ``kept`` (other off-diagonal entries)
         and ``kept_to`` (their places in the next round), ``left``, ``right``, ``to`` (pairs of
@@ -68,8 +68,9 @@ class Elimination:
     upper : numpy.ndarray of int
         Places of the off-diagonal entries, one of each pair.
     rounds : tuple of Round
-    core : numpy.ndarray of int, shape (2, edges)
-        Row and column of the entries of the dense core.
+    core : numpy.ndarray of int
+        Places of the diagonal and of the other entries in the flat dense core, below the
+        diagonal.
     core_size : int
     """
 
@@ -111,33 +112,37 @@ class Elimination:
         """
         import jax.numpy as jnp
 
-        diagonal, edges = values[arrays["diagonal"]], values[arrays["upper"]]
+        diagonal, edges = _take(values, arrays["diagonal"]), _take(values, arrays["upper"])
         steps = []
         for each, a in zip(self.rounds, arrays["rounds"], strict=True):
-            pivot = diagonal[a["pivot"]]
-            touching = edges[a["edge"]]
-            scaled = touching / pivot[a["owner"]]
+            pivot = _take(diagonal, a["pivot"])
+            diagonal = _take(diagonal, a["keep"])
+            if len(a["edge"]) == 0:
+                steps.append((pivot, None))
+                edges = _put(each.edges, a["kept_to"], _take(edges, a["kept"]))
+                continue
+            touching = _take(edges, a["edge"])
+            scaled = touching / _take(pivot, a["owner"])
             steps.append((pivot, scaled))
-            diagonal = diagonal[a["keep"]].at[a["end"]].add(-touching * scaled)
-            fill = -touching[a["left"]] * scaled[a["right"]]
-            kept = jnp.zeros(each.edges).at[a["kept_to"]].set(edges[a["kept"]], unique_indices=True)
-            edges = kept.at[a["to"]].add(fill)
+            diagonal = _add(diagonal, a["end"], -touching * scaled)
+            edges = _put(each.edges, a["kept_to"], _take(edges, a["kept"]))
+            if len(a["to"]):
+                fill = -_take(touching, a["left"]) * _take(scaled, a["right"])
+                edges = _add(edges, a["to"], fill)
         core = None
         if self.core_size:
-            row, column = arrays["core"]
-            places = jnp.arange(self.core_size)
-            matrix = jnp.zeros((self.core_size, self.core_size))
-            matrix = matrix.at[row, column].set(edges, unique_indices=True)
-            matrix = matrix.at[column, row].set(edges, unique_indices=True)
-            core = jnp.linalg.cholesky(matrix.at[places, places].set(diagonal))
-        return Factor(self, arrays, tuple(steps), core)
+            # The lower triangle is enough.
+            entries = jnp.concatenate([diagonal, edges])
+            flat = _put(self.core_size**2, arrays["core"], entries)
+            matrix = flat.reshape(self.core_size, self.core_size)
+            core = jnp.linalg.cholesky(matrix, symmetrize_input=False)
+        return Factor(arrays, tuple(steps), core)
 
 
 @dataclass(frozen=True)
 class Factor:
     """A factorised matrix (traced values)."""
 
-    plan: Elimination
     arrays: dict[str, Any]
     steps: tuple[tuple[Any, Any], ...]
     core: Any
@@ -172,20 +177,43 @@ class Factor:
 
         parts = []
         for a, (_, scaled) in zip(self.arrays["rounds"], self.steps, strict=True):
-            own = right[a["pivot"]]
+            own = _take(right, a["pivot"])
             parts.append(own)
-            right = right[a["keep"]].at[a["end"]].add(-scaled * own[a["owner"]])
+            right = _take(right, a["keep"])
+            if scaled is not None:
+                right = _add(right, a["end"], -scaled * _take(own, a["owner"]))
         if self.core is not None:
             half = solve_triangular(self.core, right, lower=True)
             right = solve_triangular(self.core, half, lower=True, trans=1)
         for a, (pivot, scaled), own in zip(
             reversed(self.arrays["rounds"]), reversed(self.steps), reversed(parts), strict=True
         ):
-            mine = (own / pivot).at[a["owner"]].add(-scaled * right[a["end"]])
-            whole = jnp.zeros(len(pivot) + len(right))
-            whole = whole.at[a["keep"]].set(right, unique_indices=True)
-            right = whole.at[a["pivot"]].set(mine, unique_indices=True)
+            mine = own / pivot
+            if scaled is not None:
+                mine = _add(mine, a["owner"], -scaled * _take(right, a["end"]))
+            # `back` undoes the split into eliminated and remaining unknowns.
+            right = _take(jnp.concatenate([mine, right]), a["back"])
         return right
+
+
+# Indices are unsigned and in bounds by construction: JAX's handling of others costs compilation.
+
+
+def _take(values: Any, places: Any) -> Any:
+    return values.at[places].get(mode="promise_in_bounds")
+
+
+def _add(values: Any, places: Any, more: Any) -> Any:
+    return values.at[places].add(more, mode="promise_in_bounds")
+
+
+def _put(size: int, places: Any, values: Any) -> Any:
+    import jax.numpy as jnp
+
+    if len(places) == 0:
+        return jnp.zeros(size)
+    empty = jnp.zeros(size)
+    return empty.at[places].set(values, unique_indices=True, mode="promise_in_bounds")
 
 
 def eliminate(rows: np.ndarray, columns: np.ndarray, size: int) -> Elimination:
@@ -233,7 +261,10 @@ def eliminate(rows: np.ndarray, columns: np.ndarray, size: int) -> Elimination:
         rounds.append(step)
     if left > LARGEST_CORE:
         raise TooDenseError(f"a dense core of {left} unknowns")
-    return Elimination(size, diagonal, upper, tuple(rounds), edges, left)
+    own = np.arange(left)
+    core = np.concatenate([own * (left + 1), edges[1] * left + edges[0]]).astype(np.uint32)
+    places = diagonal.astype(np.uint32), upper.astype(np.uint32)
+    return Elimination(size, *places, tuple(rounds), core, left)
 
 
 def _independent(edges: np.ndarray, size: int) -> np.ndarray | None:
@@ -294,13 +325,14 @@ def _round(edges: np.ndarray, size: int, chosen: np.ndarray) -> tuple[Round, np.
         "edge": edge,
         "owner": owner,
         "end": end,
+        "back": np.argsort(np.concatenate([pivot, keep])),
         "kept": kept,
         "kept_to": inverse[: len(old)],
         "left": left,
         "right": right,
         "to": inverse[len(old) :],
     }
-    small = {name: array.astype(np.int32) for name, array in arrays.items()}
+    small = {name: array.astype(np.uint32) for name, array in arrays.items()}
     return Round(small, n, len(keys)), np.stack([keys // max(n, 1), keys % max(n, 1)]), n
 
 

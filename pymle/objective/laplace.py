@@ -5,9 +5,8 @@ For parameters ``x`` and random effects ``u`` with joint log-density ``l(x, u)``
     L(x) = l(x, û) + d/2 log(2 pi) - 1/2 log det H(x, û),    û = argmax_u l(x, u),
 
 where H is minus the second derivative with respect to ``u``. Exact where ``l`` is quadratic
-in ``u``. The derivative of û is that of the implicit function theorem, written as JAX's rule
-for the inner search, so that score and Hessian of L are JAX's derivatives of one expression
-and nothing is differenced. An inner search that fails gives nan, never a number.
+in ``u``. The derivative of û is that of the implicit function theorem: the score of L is
+exact, and nothing is differenced. An inner search that fails gives nan, never a number.
 
 References
 ----------
@@ -47,6 +46,10 @@ class Laplace:
         ``(arrays, x, u, held, weights, data) -> values`` of minus the second derivative with
         respect to ``u``, on the pattern that ``elimination`` was planned for.
     elimination : Elimination
+    entries : int
+        Length of those values.
+    reverse : bool
+        JAX has reverse derivatives of them.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Laplace:
         inner: int,
         information: Callable[..., Any],
         elimination: Elimination,
+        entries: int,
+        reverse: bool = True,
     ) -> None:
         self.outer, self.inner = outer, inner
         self._joint_call = joint
         self._information = information
         self._elimination = elimination
-        self._value = _with_given_score(joint)
+        self.entries, self.reverse = entries, reverse
         self._mode = self._make_mode()
 
     def call(
@@ -88,17 +93,39 @@ class Laplace:
         """
         import jax
 
-        def marginal(x: Any) -> Any:
-            u, converged = self._mode(x, tuple(weights), held, tuple(data), static, u0)
-            return self.at_mode(x, u, converged, held, weights, data, static), u
+        weights, data = tuple(weights), tuple(data)
+        u, converged = self._mode(x, weights, held, data, static, u0)
 
-        def both(x: Any) -> Any:
-            value, u = marginal(x)
-            return value, (value, u)
+        def spread(x: Any, u: Any) -> Any:
+            return -0.5 * self.factor(x, u, held, weights, data, static).logdet
 
-        score, (value, u) = jax.jacfwd(both, has_aux=True)(x)
-        joint = self._joint_call(self._join(x, u), held, weights, data)
-        return value, score, *[value + (each - joint[0]) for each in joint[2:]]
+        term, along_x, along_u = self._derivatives(spread, x, u)
+        # The mode moves by H^-1 l_ux dx; adjoint: one solve, one derivative along its result.
+        moved = self.factor(x, u, held, weights, data, static).solve(along_u)
+        value, score = self._joint_call(self._join(x, u), held, weights, data)[:2]
+        cross = jax.jvp(
+            lambda u: self._joint_call(self._join(x, u), held, weights, data)[1][: self.outer],
+            (u,),
+            (moved,),
+        )[1]
+        marginal = value + 0.5 * self.inner * np.log(2.0 * np.pi) + term
+        marginal = jax.numpy.where(converged > 0, marginal, jax.numpy.nan)
+        extra = self._joint_call(self._join(x, u), held, weights, data)[2:]
+        return (
+            marginal,
+            score[: self.outer] + along_x + cross,
+            *[marginal + (each - value) for each in extra],
+        )
+
+    def _derivatives(self, term: Any, x: Any, u: Any) -> tuple[Any, Any, Any]:
+        """A function of x and u, and its derivatives along both."""
+        import jax
+
+        if self.reverse:
+            value, (along_x, along_u) = jax.value_and_grad(term, argnums=(0, 1))(x, u)
+            return value, along_x, along_u
+        # Loops of unknown length (incomplete gamma functions) have forward derivatives only.
+        return term(x, u), jax.jacfwd(term)(x, u), jax.jacfwd(term, argnums=1)(x, u)
 
     def mode(
         self, x: Any, held: Any, weights: Sequence[Any], data: Sequence[Any], static: Any, u0: Any
@@ -124,24 +151,6 @@ class Laplace:
         """The factorised information about the random effects."""
         values = self._information(static["information"], x, u, held, weights, data)
         return self._elimination.factorise(static["elimination"], values)
-
-    def at_mode(
-        self,
-        x: Any,
-        u: Any,
-        converged: Any,
-        held: Any,
-        weights: Sequence[Any],
-        data: Sequence[Any],
-        static: Any,
-    ) -> Any:
-        """The approximation at a given mode; nan where none was found."""
-        import jax.numpy as jnp
-
-        value = self._value(self._join(x, u), held, tuple(weights), tuple(data))
-        logdet = self.factor(x, u, held, weights, data, static).logdet
-        value = value + 0.5 * self.inner * np.log(2.0 * np.pi) - 0.5 * logdet
-        return jnp.where(converged > 0, value, jnp.nan)
 
     def _join(self, x: Any, u: Any) -> Any:
         import jax.numpy as jnp
@@ -188,74 +197,58 @@ class Laplace:
             values = self._information(static["information"], x, u, held, weights, data)
             return value, slope, values
 
-        def step_from(state: Any) -> tuple[Any, Any, Any]:
-            """Newton's step, the expected gain twice, and whether the matrix is definite."""
-            _, slope, values = state["at"]
+        def advance(state: Any) -> Any:
+            at = evaluate(state["trial"])
+            finite = jnp.array([jnp.all(jnp.isfinite(each)) for each in at]).all()
+            noise = 1e-10 * jnp.maximum(jnp.abs(at[0]), 1.0)
+            twice = state["twice"]
+            enough = at[0] - state["at"][0] >= jnp.where(twice > noise, 5e-5 * twice, -noise)
+            accept = state["definite"] & finite & (enough | state["near"])
+            u = jnp.where(accept, state["trial"], state["u"])
+            at = jax.tree.map(lambda a, b: jnp.where(accept, a, b), at, state["at"])
+            eased = jnp.where(state["damping"] > 1e-6, 0.1 * state["damping"], 0.0)
+            pressed = jnp.maximum(10.0 * state["damping"], _DAMPING)
+            damping = jnp.where(accept, eased, pressed)
+            _, slope, values = at
             size = jnp.maximum(jnp.abs(values[diagonal]), 1e-300)
-            damped = values.at[diagonal].add(state["damping"] * size)
+            damped = values.at[diagonal].add(damping * size)
             factor = self._elimination.factorise(static["elimination"], damped)
             step = factor.solve(slope)
             definite = (factor.smallest_pivot > 0) & jnp.all(jnp.isfinite(step))
-            return jnp.where(definite, step, 0.0), jnp.dot(step, slope), definite
-
-        def advance(state: Any) -> Any:
-            value, _, _ = state["at"]
-            step, twice, definite = step_from(state)
-            near = definite & (twice < _NEAR) & (state["damping"] == 0.0)
-            trial = state["u"] + step
-            at = evaluate(trial)
-            finite = jnp.isfinite(at[0]) & jnp.all(jnp.isfinite(at[1])) & jnp.all(
-                jnp.isfinite(at[2])
-            )
-            noise = 1e-10 * jnp.maximum(jnp.abs(value), 1.0)
-            risen = at[0] - value >= jnp.where(twice > noise, 1e-4 * 0.5 * twice, -noise)
-            accept = definite & finite & (risen | near)
-            eased = jnp.where(state["damping"] > 1e-6, 0.1 * state["damping"], 0.0)
-            pressed = jnp.maximum(10.0 * state["damping"], _DAMPING)
+            twice = jnp.dot(step, slope)
             return {
-                "u": jnp.where(accept, trial, state["u"]),
-                "at": jax.tree.map(lambda a, b: jnp.where(accept, a, b), at, state["at"]),
-                "damping": jnp.where(accept, eased, pressed),
+                "u": u,
+                "at": at,
+                "trial": u + jnp.where(definite, step, 0.0),
+                "twice": twice,
+                "definite": definite,
+                "near": definite & (twice < _NEAR) & (damping == 0.0),
+                "damping": damping,
                 "steps": state["steps"] + 1,
-                "done": near & accept,
+                "done": accept & state["near"],
             }
 
         def going(state: Any) -> Any:
             return (
-                ~state["done"]
-                & (state["steps"] < _MOST_STEPS)
-                & (state["damping"] < _MOST_DAMPING)
+                ~state["done"] & (state["steps"] < _MOST_STEPS) & (state["damping"] < _MOST_DAMPING)
             )
 
+        no, yes = jnp.zeros((), dtype=bool), jnp.ones((), dtype=bool)
         first = {
             "u": u0,
-            "at": evaluate(u0),
+            "at": (
+                jnp.array(-jnp.inf),
+                jnp.zeros_like(u0),
+                jnp.zeros(self.entries),
+            ),
+            "trial": u0,
+            "twice": jnp.zeros(()),
+            "definite": yes,
+            "near": no,
+            # Eased to zero when the start is accepted.
             "damping": jnp.zeros(()),
             "steps": jnp.zeros((), dtype=int),
-            "done": jnp.zeros((), dtype=bool),
+            "done": no,
         }
         last = jax.lax.while_loop(going, advance, first)
         return last["u"], jnp.where(last["done"], 1.0, 0.0)
-
-
-def _with_given_score(joint: Callable[..., tuple]) -> Any:
-    """The joint value as a function whose derivative is the lowered score.
-
-    PyTensor's stabilised gradient is finite where JAX's own of the value may not be.
-    """
-    import jax
-
-    @jax.custom_jvp
-    def value(z: Any, held: Any, weights: Any, data: Any) -> Any:
-        return joint(z, held, weights, data)[0]
-
-    @value.defjvp
-    def rule(primals: Any, tangents: Any) -> Any:
-        z, held, weights, data = primals
-        out, score = joint(z, held, weights, data)[:2]
-        other = jax.jvp(
-            lambda h, w, d: joint(z, h, w, d)[0], (held, weights, data), tangents[1:]
-        )[1]
-        return out, score @ tangents[0] + other
-
-    return value

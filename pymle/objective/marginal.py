@@ -14,12 +14,6 @@ from pymle.objective.laplace import Laplace
 from pymle.objective.likelihood import Likelihood
 from pymle.objective.sparse_jacobian import sparse_jacobian
 
-#: Coordinates up to which the Hessian is computed along with every score.
-_FUSED_SIZE = 12
-#: Entries of the information about the random effects, times coordinates, up to which it is.
-_FUSED_WORK = 20_000
-
-
 @dataclass(frozen=True)
 class Plan:
     """What is known of the information about the random effects before any number is.
@@ -78,16 +72,19 @@ def make_plan(
     rows, columns = np.concatenate([rows, missing]), np.concatenate([columns, missing])
     elimination = eliminate(rows, columns, inner)
 
-    def information(
-        arrays: Any, x: Any, u: Any, held: Any, weights: Any, data: Any
-    ) -> Any:
+    def information(arrays: Any, x: Any, u: Any, held: Any, weights: Any, data: Any) -> Any:
         values = found.evaluate(arrays, u, x, held, tuple(weights), tuple(data))
         return jnp.concatenate([values, jnp.zeros(len(missing))]) if len(missing) else values
 
     laplace = Laplace(
-        joint, outer=outer, inner=inner, information=information, elimination=elimination
+        joint,
+        outer=outer,
+        inner=inner,
+        information=information,
+        elimination=elimination,
+        entries=len(rows),
     )
-    static = {"elimination": elimination.arrays, "information": found.arguments}
+    static = {"elimination": elimination.arrays, "information": list(found.arguments)}
     entries = len(rows) + elimination.pairs + elimination.core_size**2
     return Plan(laplace, elimination, jax.device_put(static), entries)
 
@@ -123,22 +120,18 @@ class Marginal(Likelihood):
             static = jax.tree.unflatten(shape, data[count:-1])
             return plan.laplace.call(x, held, weights, data[:count], static, data[-1])
 
-        work = max(rows, plan.entries)
+        # An exact Hessian is a program twice as long, which takes longer to compile than the
+        # differences of exact scores take to compute.
         super().__init__(
             call,
             size=plan.laplace.outer,
             data=[*data, *leaves, np.asarray(start, dtype=np.float64)],
             route="jax",
-            rows=work,
+            has_score=True,
+            differenced=True,
+            rows=max(rows, plan.entries),
             **rest,
         )
-        curved = self.has_score and not self.differenced
-        self._fused = curved and (
-            self.size <= _FUSED_SIZE and self._rows * self.size <= _FUSED_WORK
-        )
-
-    def _find_blocks(self) -> None:
-        """Rows share their random effects."""
 
     def mode(self, x: np.ndarray) -> np.ndarray:
         """Conditional mode of the random effects (d,) on their own coordinates.
