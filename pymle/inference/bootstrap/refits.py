@@ -104,7 +104,7 @@ class Draws:
 
 
 def run_refits(
-    draws: Draws, n: int, callback: Callback | None = None, *, batch: bool = True
+    draws: Draws, n: int, callback: Callback | None = None, *, processes: int = 1
 ) -> Outcome:
     """Refit to all resamples.
 
@@ -125,7 +125,7 @@ def run_refits(
     """
     fitted = draws.fitted
     k = len(fitted.estimate.x)
-    in_batch = batch and batchable(fitted)
+    in_batch = processes == 1 and batchable(fitted)
     x, score = np.full((n, k), np.nan), np.full((n, k), np.nan)
     status = np.full(n, None, dtype=object)
     found: dict[int, np.ndarray] = {}
@@ -137,7 +137,9 @@ def run_refits(
             count = len(next(iter(block.values()))) if isinstance(block, dict) else len(block)
             rest = np.arange(count)
             if in_batch:
-                refits = _in_batch(draws, block, callback, at, n)
+                refits = refit_block(
+                    draws, block, n, tell=lambda j, at=at: _tell(callback, at + j, n)
+                )
                 settled = refits.converged & ~_wide(fitted, refits)
                 x[at : at + count] = refits.x
                 score[at : at + count] = refits.start_score
@@ -157,7 +159,6 @@ def run_refits(
                     done = at + int(j) + 1
                     _tell(callback, done, n)
             done = at + count
-            _tell(callback, done, n)
     except KeyboardInterrupt:
         interrupted = True
     names = [name for name in advice if name is not Status.MAXIMUM]
@@ -186,10 +187,35 @@ def _route(in_batch: bool, by_solver: int) -> str:
     return f"in one compiled program, {by_solver} of them by the solver"
 
 
-def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: int) -> Refits:
+def refit_block(
+    draws: Draws,
+    block: Any,
+    n: int,
+    *,
+    start: np.ndarray | None = None,
+    damped: bool = True,
+    tell: Callable[[int], object] | None = None,
+) -> Refits:
     """A block in the compiled programs: the plain one, and the damped one for what is left.
 
-    Which one runs depends on the block alone, so that a seed repeats the numbers exactly.
+    Parameters
+    ----------
+    draws : Draws
+    block : numpy.ndarray (b, u) or dict
+        As `Draws.blocks` gives it.
+    n : int
+        Number of refits in all: programs are compiled for a number at a time.
+    start : numpy.ndarray, shape (b, k), optional
+        The estimate by default.
+    damped : bool
+        Run the damped program where the plain one leaves many.
+    tell : callable, optional
+        Called with the number done.
+
+    Returns
+    -------
+    Refits
+        Which program ran depends on the block alone, so that a seed repeats the numbers.
     """
     fitted, scheme = draws.fitted, draws.scheme
     problem, likelihood = fitted.problem, fitted.likelihood
@@ -205,11 +231,12 @@ def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: i
     size = len(fitted.estimate.x)
     work = 6.0 * _EACH * likelihood._rows * size * (size + 20)
     piece = int(np.clip(_PATIENCE / work, 1, min(scheme.at_once, n)))
+    begin = np.broadcast_to(fitted.estimate.x if start is None else start, (count, size))
 
     def refit(rows: np.ndarray, values: bool) -> Refits:
         return refit_many(
             likelihood,
-            fitted.estimate.x,
+            begin[rows],
             shares=None if shares is None else shares[rows],
             index=index,
             replaced={place: v[rows] for place, v in replaced.items()},
@@ -219,12 +246,13 @@ def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: i
         )
 
     parts = []
-    for start in range(0, count, piece):
-        parts.append(refit(np.arange(start, min(start + piece, count)), values=False))
-        _tell(callback, at + min(start + piece, count), n)
+    for at in range(0, count, piece):
+        parts.append(refit(np.arange(at, min(at + piece, count)), values=False))
+        if tell is not None:
+            tell(min(at + piece, count))
     found = Refits.joined(parts)
     left = np.flatnonzero(~found.converged)
-    if len(left) > max(_LEFT * count, 1):
+    if damped and len(left) > max(_LEFT * count, 1):
         again = refit(left, values=True)
         better = again.converged
         for name in ("x", "score", "hessian", "converged"):
