@@ -105,7 +105,7 @@ class Hypotheses(Core):
         --------
         >>> fit.derived("exp(intercept) / (1 + exp(intercept))")  # doctest: +SKIP
         """
-        with report.progress(progressbar) as callback:
+        with report.counting(progressbar, "profile") as callback:
             return derive(
                 self._fitted,
                 what,
@@ -119,6 +119,7 @@ class Hypotheses(Core):
                 draws=draws,
                 random_seed=random_seed,
                 callback=callback,
+                wrap=type(self),
             )
 
     def wald_test(

@@ -173,6 +173,8 @@ def _position(label: str, known: Sequence[str]) -> int | None:
     """Where a label stands: as it is written, else but for spaces and quotes."""
     if label in known:
         return known.index(label)
+    if not label.rstrip().endswith("]"):
+        return None
     normal = [_normal(each) for each in known]
     count = normal.count(_normal(label))
     if count > 1:

@@ -285,9 +285,8 @@ def _other_covariance(
 def _positive(matrix: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     scale = np.sqrt(np.abs(np.diagonal(matrix)))
     if not np.all(np.isfinite(matrix)) or np.any(scale == 0.0):
-        raise AnalysisError.vanishes(
-            [lab for lab, size in zip(labels, scale, strict=True) if not size > 0.0] or labels
-        )
+        lost = [lab for lab, size in zip(labels, scale, strict=True) if not size > 0.0]
+        raise AnalysisError.vanishes(lost or list(labels))
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     if values[0] <= 1e-10:
         share = np.abs(vectors[:, 0])
