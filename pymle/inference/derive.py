@@ -353,9 +353,7 @@ def _by_profile(
     kept = kept if found._kept is None else found._kept
     asked, at = [], 0
     for (what, name), each in zip(items, found.quantities, strict=True):
-        for entry in range(each.size):
-            if kept[at + entry]:
-                asked.append(Asked(what, entry, name))
+        asked += [Asked(what, i, name) for i in range(each.size) if kept[at + i]]
         at += each.size
     profiles = profile(fitted, asked, level=level, callback=callback, wrap=wrap)
     table = found.table.drop(columns="scale")

@@ -168,12 +168,12 @@ def test_tiny_parameters_are_differenced_on_their_own_scale():
         (None, "expected a name"),
         (lambda p: p["bta"], "KeyError: 'bta'.*`beta`"),
         (lambda: 1.0, "0 positional arguments"),
-        (lambda p: None, "NoneType"),
-        (lambda p: {"a": 1.0}, "dict"),
-        (lambda p: "one", "str"),
+        (lambda _: None, "NoneType"),
+        (lambda _: {"a": 1.0}, "dict"),
+        (lambda _: "one", "str"),
         (lambda p: 1j * p["lambda"], "complex"),
         (lambda p: (p["beta"], 1.0), "tuple"),
-        (lambda p: 1 / 0, "ZeroDivisionError"),
+        (lambda _: 1 / 0, "ZeroDivisionError"),
     ],
 )
 def test_what_is_refused(fit, what, text):
