@@ -11,7 +11,6 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.basic import logcdf
-from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
 
 from pymle.model import compat, walks
@@ -19,6 +18,7 @@ from pymle.model.density import repaired, replace_random
 from pymle.model.lower import double_precision
 from pymle.model.moments import moments_of
 from pymle.model.problem import Problem
+from pymle.model.simulate import values_read
 
 EXACT, AHEAD, ENTRYWISE = "exact", "one step ahead", "given the entries before"
 
@@ -75,7 +75,7 @@ def cumulative(
             # In this order: the repairs copy the graph, and copies of the model's variables
             # would be drawn at random.
             outputs = repaired(replace_random(problem.model, values, graphs))
-        if any(isinstance(v.type, RandomType) for v in ancestors(outputs)):
+        if any(isinstance(v.type, RandomType) for v in values_read(outputs)):
             raise NotImplementedError("a random draw is left in the distribution function")
         with problem._swapped(), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -127,7 +127,7 @@ def _categorical(rv: Any, at: Any, _: Any) -> Any:
 def _random_walk(rv: Any, at: Any, past: Any) -> Any:
     """Each step given the position before it."""
     start, steps = rv.owner.inputs[:2]
-    first = logcdf(start, at[..., : start.shape[-1]], warn_rvs=False)
+    first = logcdf(start, at[..., :1], warn_rvs=False)
     later = logcdf(steps, at[..., 1:] - past[..., :-1], warn_rvs=False)
     return pt.concatenate([first, later], axis=-1)
 
