@@ -84,7 +84,6 @@ class Restriction:
         Derivatives of the active constraints, inequalities turned to ``>= 0``.
     hessian : numpy.ndarray or None, shape (k, k)
         Second derivatives of the Lagrangian.
-    notices : tuple of str
     """
 
     texts: tuple[str, ...]
@@ -95,7 +94,6 @@ class Restriction:
     tangent: np.ndarray
     jacobian: np.ndarray
     hessian: np.ndarray | None
-    notices: tuple[str, ...]
 
     @property
     def equations(self) -> int:

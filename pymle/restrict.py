@@ -12,8 +12,17 @@ from pymle.bind import natural_function, point_function
 from pymle.errors import AnalysisError
 from pymle.estimate import Restriction
 from pymle.model import Constraints, Problem
+from pymle.objective import Likelihood
 from pymle.objective.combined import Combinations, Stacked
-from pymle.optimize import Bound, Objective, Solution, Termination, TraceStep, maximise_within
+from pymle.optimize import (
+    Bound,
+    Objective,
+    Solution,
+    Termination,
+    TraceStep,
+    differenced_hessian,
+    maximise_within,
+)
 from pymle.verdict import Curvature, curvature_of
 
 _AT_FAULT = {Termination.INFEASIBLE, Termination.UNREACHABLE, Termination.DEPENDENT}
@@ -30,6 +39,8 @@ class Restricted:
 
     Attributes
     ----------
+    function : Stacked
+        Left minus right of every constraint, inequalities turned to ``>= 0``.
     straight : bool
         The constraints are linear on the unconstrained scale: they leave a convex set.
     """
@@ -48,7 +59,7 @@ class Restricted:
             functions.append(point_function(problem, lowered))
             sizes.append(sum(constraints.sizes))
         self._natural = natural
-        self._function = Stacked(functions, sizes, constraints.signs)
+        self.function = Stacked(functions, sizes, constraints.signs)
         self.straight = not constraints.graphs and self._moves_real_ones_only()
         self._found: dict[bytes, Bound] = {}
 
@@ -66,7 +77,7 @@ class Restricted:
         bound = maximise_within(
             objective,
             self.feasible(np.asarray(start, dtype=np.float64)),
-            self._function,
+            self.function,
             self._constraints.equations,
             method=method,
             max_iterations=max_iterations,
@@ -115,56 +126,30 @@ class Restricted:
         return bound
 
     def restriction(self, bound: Bound) -> Restriction:
-        """The constraints as the estimate records them."""
+        """The constraints as the estimate records them.
+
+        Parameters
+        ----------
+        bound : Bound
+
+        Returns
+        -------
+        Restriction
+        """
         constraints = self._constraints
         active = np.zeros(len(constraints.texts), dtype=bool)
         active[bound.active] = True
-        # g = sign (left - right) = c: raising the right side by one raises sign c by one.
-        multipliers = np.where(active, constraints.signs * bound.multipliers, 0.0)
         return Restriction(
             texts=constraints.texts,
             relations=constraints.relations,
             active=active,
             values=constraints.signs * bound.values,
-            multipliers=multipliers,
+            # g = sign (left - right): raising a right side by one lowers g's by the sign.
+            multipliers=np.where(active, constraints.signs * bound.multipliers, 0.0),
             tangent=bound.solution.tangent,
             jacobian=bound.solution.jacobian,
             hessian=bound.solution.hessian,
-            notices=constraints.notices,
         )
-
-    def untouched(self, bound: Bound) -> np.ndarray:
-        """Which coordinates no binding constraint moves, shape (k,)."""
-        return ~np.any(bound.solution.jacobian != 0.0, axis=0)
-
-    def lagrangian(
-        self, objective: Any, bound: Bound, curvature: Curvature
-    ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-        """Value and score of the Lagrangian, with the curvature across that was filled in.
-
-        Parameters
-        ----------
-        objective : Objective
-        bound : Bound
-        curvature : Curvature
-            As `filled` gives it.
-
-        Returns
-        -------
-        callable
-        """
-        found = bound.solution
-        assert found.hessian is not None
-        added = curvature.information + found.hessian
-
-        def value_and_score(x: np.ndarray) -> tuple[float, np.ndarray]:
-            value, score = objective.value_and_score(x)
-            held, jacobian = self._function.value_and_jacobian(x)
-            away = added @ (x - found.x)
-            value = value - bound.multipliers @ held - 0.5 * (x - found.x) @ away
-            return float(value), score - jacobian.T @ bound.multipliers - away
-
-        return value_and_score
 
     def _moves_real_ones_only(self) -> bool:
         coordinates, layout = self._problem.coordinates, self._problem.layout
@@ -176,21 +161,68 @@ class Restricted:
         )
 
 
-def filled(bound: Bound, error: float) -> Curvature | None:
-    """The information along the constraints, filled up across them.
+class Bounded:
+    """An end of a search under constraints, as a verdict and an estimate look at it.
 
     Parameters
     ----------
-    bound : Bound
+    restricted : Restricted
+    solution : Solution
+        As `Restricted` returned it.
+    likelihood : Likelihood
+
+    Attributes
+    ----------
     error : float
         Relative error of the second derivatives beyond rounding.
+    curvature : Curvature or None
+        The information along the set on which the binding constraints hold, filled up with
+        ones across it (in the units of the coordinates): definite if that along it is.
+    untouched : numpy.ndarray of bool, shape (k,)
+        Coordinates that no binding constraint moves.
+    restriction : Restriction
+        The constraints as the estimate records them.
 
-    Returns
-    -------
-    Curvature or None
-        Its definiteness is that of the information along the set on which the binding
-        constraints hold: across, in the units of the coordinates, it is one.
+    Raises
+    ------
+    AnalysisError
+        No search got to a point at which the constraints hold, or they depend on each other
+        there.
     """
+
+    def __init__(self, restricted: Restricted, solution: Solution, likelihood: Likelihood) -> None:
+        self._bound = bound = restricted.bound(solution)
+        self._likelihood, self._function = likelihood, restricted.function
+        self.error = 0.0
+        if not likelihood.has_hessian:
+            self.error = differenced_hessian(likelihood.value_and_score, solution.x)[1]
+        self.curvature = _filled(bound, self.error)
+        self.untouched = ~np.any(bound.solution.jacobian != 0.0, axis=0)
+        self.restriction = restricted.restriction(bound)
+
+    def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """The Lagrangian with `curvature` for second derivatives at the solution.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+
+        Returns
+        -------
+        float, numpy.ndarray
+        """
+        bound, found = self._bound, self._bound.solution
+        assert found.hessian is not None
+        assert self.curvature is not None
+        value, score = self._likelihood.value_and_score(x)
+        held, jacobian = self._function.value_and_jacobian(x)
+        away = x - found.x
+        bent = (self.curvature.information + found.hessian) @ away
+        value = value - bound.multipliers @ held - 0.5 * away @ bent
+        return float(value), score - jacobian.T @ bound.multipliers - bent
+
+
+def _filled(bound: Bound, error: float) -> Curvature | None:
     found = bound.solution
     if found.hessian is None:
         return None
