@@ -125,10 +125,13 @@ class Resampling(Core):
         places: Mapping[str, tuple[str, int]],
         level: float,
         given: Bootstrap | Mapping[str, Any] | None,
+        n: int,
+        random_seed: Any,
         progressbar: bool,
     ) -> pd.DataFrame:
         """Limits of the rows of a table by the bootstrap."""
-        options = dict(given) if isinstance(given, Mapping) else {}
+        options = dict(n=n, random_seed=random_seed, progressbar=progressbar)
+        options |= given if isinstance(given, Mapping) else {}
         limits = options.pop("limits", None)
         if given is not None and not isinstance(given, Bootstrap | Mapping):
             raise AnalysisError.argument(
@@ -152,7 +155,7 @@ class Resampling(Core):
         if isinstance(given, Bootstrap):
             found = given.of(names)
         else:
-            found = self.bootstrap(what=names, progressbar=progressbar, **options)
+            found = self.bootstrap(what=names, **options)
         method = limits or ("bca" if found.kind in _BCA else "percentile")
         ends = found.conf_int(method, level)
         for label in rows:

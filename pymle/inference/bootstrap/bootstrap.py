@@ -59,13 +59,16 @@ def bootstrap(
     whole = isinstance(n, int | np.integer) and not isinstance(n, bool)
     if not whole or int(n) < 2:
         raise AnalysisError.argument("n", n, "a whole number of replicates, 2 or more")
+    whole = isinstance(processes, int | np.integer) and not isinstance(processes, bool)
+    if not whole or int(processes) < 1:
+        raise AnalysisError.argument("processes", processes, "a whole number, 1 or more")
     verdict = fitted.estimate.verdict
     if verdict.status not in _ESTIMATES:
         raise AnalysisError.bootstrap_needs_maximum(verdict.status.value, verdict.status.sentence)
     items = quantities(fitted, what)
     scheme = make_scheme(fitted, kind, clusters=clusters, strata=strata, block_length=block_length)
     draws = Draws(fitted, scheme, _entropy(random_seed))
-    outcome = run_refits(draws, int(n), callback, processes=processes)
+    outcome = run_refits(draws, int(n), callback, processes=int(processes))
     return Bootstrap(draws, outcome, items, int(n))
 
 

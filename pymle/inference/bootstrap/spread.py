@@ -94,7 +94,7 @@ def spread_of(draws: Draws, outcome: Outcome) -> Spread:
         points = outcome.x[at : at + count]
         points = np.where(np.isfinite(points), points, fitted.estimate.x)
         # Refits that begin where they ended stay there, and give the curvature.
-        here = -refit_block(draws, block, done, start=points, damped=False).hessian
+        here = -refit_block(draws, block, start=points, damped=False).hessian
         covariance = _inverse(here) if isinstance(block, dict) else None
         if covariance is None:
             covariance = _sandwich(draws, points, block, here)
@@ -188,7 +188,7 @@ def acceleration_of(draws: Draws, outcome: Outcome, item: Quantity) -> tuple[np.
     if scheme.units is None:
         return _least_favourable(draws, outcome, item), "scores of the simulated data"
     if scheme.counts is None and len(scheme.units) <= MOST_LEFT_OUT:
-        changes = _left_out(draws, item, len(outcome.status))
+        changes = _left_out(draws, item)
         if changes is not None:
             return skewness_acceleration(changes, _strata(draws)), "jackknife, refitted"
     changes = _first_order(draws, item)
@@ -206,14 +206,14 @@ def _strata(draws: Draws) -> np.ndarray:
     return draws.scheme.strata
 
 
-def _left_out(draws: Draws, item: Quantity, n: int) -> np.ndarray | None:
+def _left_out(draws: Draws, item: Quantity) -> np.ndarray | None:
     """Minus the change (u, m) when a unit is left out; None where a refit fails."""
     fitted, scheme = draws.fitted, draws.scheme
     assert scheme.units is not None
     shares = 1.0 - np.eye(len(scheme.units))
     if batchable(fitted):
         blocks = [shares[at : at + 100] for at in range(0, len(shares), 100)]
-        found = Refits.joined([refit_block(draws, block, n, damped=False) for block in blocks])
+        found = Refits.joined([refit_block(draws, block, damped=False) for block in blocks])
         points, failed = found.x, np.flatnonzero(~found.converged)
     else:
         points, failed = np.empty((len(shares), len(fitted.estimate.x))), np.arange(len(shares))
