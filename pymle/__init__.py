@@ -13,7 +13,7 @@ from pymle.errors import (
     PymleWarning,
 )
 from pymle.find import compile, find_MAP, find_MLE
-from pymle.fit import Fit
+from pymle.fit import Fit, compare
 from pymle.model import Roles, roles
 from pymle.verdict import Status, Verdict
 
@@ -32,6 +32,7 @@ __all__ = [
     "Roles",
     "Status",
     "Verdict",
+    "compare",
     "compile",
     "find_MAP",
     "find_MLE",

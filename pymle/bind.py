@@ -44,7 +44,9 @@ def likelihood_of(
     held = programs.setdefault("held", problem.coordinates.held_vector)
     own = [held, *(item.value for item in lowered.data if (item.name or "") not in problem.given)]
     if weights is None:
-        weights = programs.get("ones") or programs.setdefault("ones", ones_for(problem))
+        if "ones" not in programs:
+            programs["ones"] = ones_for(problem)
+        weights = list(programs["ones"])
         own += weights
     return Likelihood(
         lowered.call,

@@ -61,6 +61,53 @@ class FitRecord:
 
 
 @dataclass(frozen=True)
+class Restriction:
+    """The constraints of an estimate, and how it lies between them.
+
+    Attributes
+    ----------
+    texts : tuple of str
+        One per constraint.
+    relations : tuple of str
+        ``=``, ``<=`` or ``>=``.
+    active : numpy.ndarray of bool, shape (m,)
+        Equations, and inequalities that hold with equality at the estimate.
+    values : numpy.ndarray, shape (m,)
+        Left side minus right side at the estimate.
+    multipliers : numpy.ndarray, shape (m,)
+        Derivatives of the maximum log-likelihood with respect to the right sides; zero where
+        a constraint does not bind.
+    tangent : numpy.ndarray, shape (k, r)
+        Basis of the directions of the unconstrained scale that leave the active constraints as
+        they are.
+    jacobian : numpy.ndarray, shape (a, k)
+        Derivatives of the active constraints, inequalities turned to ``>= 0``.
+    hessian : numpy.ndarray or None, shape (k, k)
+        Second derivatives of the Lagrangian.
+    """
+
+    texts: tuple[str, ...]
+    relations: tuple[str, ...]
+    active: np.ndarray
+    values: np.ndarray
+    multipliers: np.ndarray
+    tangent: np.ndarray
+    jacobian: np.ndarray
+    hessian: np.ndarray | None
+
+    @property
+    def equations(self) -> int:
+        """Number of equations, none of which follows from the others."""
+        return sum(relation == "=" for relation in self.relations)
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """The inequalities that hold with equality at the estimate."""
+        pairs = zip(self.texts, self.relations, self.active, strict=True)
+        return tuple(text for text, relation, active in pairs if active and relation != "=")
+
+
+@dataclass(frozen=True)
 class Estimate:
     """An estimate with all that later analyses are functions of.
 
@@ -83,8 +130,11 @@ class Estimate:
         Log-likelihood plus log-priors of the parameters (MAP only).
     score : numpy.ndarray or None, shape (k,)
         Gradient of the objective on the unconstrained scale.
+        Under constraints the part along them.
     curvature_source : callable or None
-        Gives the observed information; called when it is first asked for.
+        Gives the observed information; called when it is first asked for. Under constraints it
+        is that of the Lagrangian along them, filled up across: only `restriction.tangent` and
+        it together give a covariance.
     nobs : float
         Number of observations (sum of frequency weights); nan for a Potential alone.
     nobs_by : mapping of str to float
@@ -98,6 +148,8 @@ class Estimate:
     exploration : Exploration or None
     record : FitRecord
     notices : tuple of str
+    restriction : Restriction or None
+        Constraints between the parameters.
     """
 
     objective: str
@@ -120,6 +172,7 @@ class Estimate:
     exploration: Exploration | None
     record: FitRecord
     notices: tuple[str, ...]
+    restriction: Restriction | None = None
 
     @cached_property
     def curvature(self) -> Curvature | None:
@@ -152,7 +205,11 @@ class Estimate:
 
     @property
     def nparams(self) -> int:
-        """Number of free parameters: the dimension, less proven flat directions."""
+        """Number of free parameters: the dimension, less equations and proven flat directions.
+
+        Inequalities do not reduce it, binding or not.
+        """
         null = self.null_space
         flat = self.verdict.status is Status.FLAT and null is not None
-        return len(self.x) - (null.shape[1] if flat and null is not None else 0)
+        equations = 0 if self.restriction is None else self.restriction.equations
+        return len(self.x) - equations - (null.shape[1] if flat and null is not None else 0)

@@ -20,9 +20,9 @@ from pymle.bind import (
     observations,
     ones_for,
 )
-from pymle.errors import PointError
+from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
-from pymle.model import Problem
+from pymle.model import Constraints, Problem
 from pymle.objective import Likelihood
 from pymle.optimize import (
     Search,
@@ -30,10 +30,12 @@ from pymle.optimize import (
     differenced_hessian,
     dispersed,
     is_kink,
+    maximise,
     profile_scales,
     search,
     spread_out,
 )
+from pymle.restrict import Bounded, Restricted
 from pymle.verdict import (
     Curvature,
     Saturated,
@@ -61,12 +63,15 @@ class Settings:
     random_seed : int
     quick : bool
         Compile with less effort.
+    constraints : Constraints or None
+        Between the parameters.
     """
 
     method: str
     n_starts: int | str
     random_seed: int
     quick: bool
+    constraints: Constraints | None = None
 
 
 class Estimator:
@@ -121,6 +126,9 @@ class Estimator:
             coordinates = problem.coordinates
             point = coordinates.complete(start)
             x0 = self._usable_start(problem, likelihood, start, point)
+            restricted = self._restricted(problem, likelihood)
+            if restricted is not None:
+                x0 = restricted.feasible(x0)
         likelihood.difference_if_needed(x0)
         found = search(
             likelihood,
@@ -133,9 +141,20 @@ class Estimator:
             given=bool(start),
             seen_concave=self._seen_concave,
             callback=callback,
+            solve=restricted or maximise,
         )
         seconds = time.perf_counter() - began
-        return self._finish(problem, likelihood, found, weighted, point, seconds), problem
+        bound = None if restricted is None else Bounded(restricted, found.solution, likelihood)
+        return self._finish(problem, likelihood, found, bound, weighted, point, seconds), problem
+
+    def _restricted(self, problem: Problem, likelihood: Likelihood) -> Restricted | None:
+        """What takes the place of `maximise` where there are constraints."""
+        constraints = self._settings.constraints
+        if constraints is None or not constraints.texts:
+            return None
+        if not likelihood.has_score:
+            raise AnalysisError.constraints_need_gradient(problem.lowered.reason)
+        return Restricted(problem, constraints)
 
     def _usable_start(
         self,
@@ -204,6 +223,7 @@ class Estimator:
         problem: Problem,
         likelihood: Likelihood,
         found: Search,
+        bound: Bounded | None,
         curvature: Curvature | None,
         natural: np.ndarray,
         lower: np.ndarray,
@@ -212,16 +232,22 @@ class Estimator:
         if curvature is None or not curvature.finite:
             return None
         coordinates = problem.coordinates
+        # What a constraint holds does not run away alone.
+        free = np.ones(problem.layout.size, dtype=bool) if bound is None else bound.untouched
         low_edge, high_edge = coordinates.edges(lower, upper)
         return find_tails(
             likelihood.value,
             found.solution.x,
             curvature,
             labels=problem.layout.free_labels,
-            bent=coordinates.bent_coordinates,
+            bent=coordinates.bent_coordinates & free,
             lower_edge=low_edge,
             upper_edge=high_edge,
-            saturated=[Saturated(free, labels) for free, labels in coordinates.saturated(natural)],
+            saturated=[
+                Saturated(places, labels)
+                for places, labels in coordinates.saturated(natural)
+                if np.all(free[places])
+            ],
         )
 
     def _finish(
@@ -229,6 +255,7 @@ class Estimator:
         problem: Problem,
         likelihood: Likelihood,
         found: Search,
+        bound: Bounded | None,
         weights: list[np.ndarray] | None,
         start: Mapping[str, np.ndarray],
         seconds: float,
@@ -237,7 +264,10 @@ class Estimator:
         curvature: Curvature | None = None
         source: Callable[[], Curvature] | None = None
         error = 0.0
-        if likelihood.has_score and layout.size > LARGEST_DENSE:
+        if bound is not None:
+            curvature, error = bound.curvature, bound.error
+            source = (lambda: curvature) if curvature is not None else None
+        elif likelihood.has_score and layout.size > LARGEST_DENSE:
 
             def dense() -> Curvature:
                 return curvature_of(-hessian_of(likelihood, solution.x)[0])
@@ -255,8 +285,9 @@ class Estimator:
         self._seen_concave = found.concave
         check = self._check
         if check is None and curvature is not None and solution.converged:
-            check = derivative_check(likelihood.value_and_score, solution, curvature)
-        tails = self._tails(problem, likelihood, found, curvature, natural, lower, upper)
+            pair = likelihood.value_and_score if bound is None else bound.value_and_score
+            check = derivative_check(pair, solution, curvature)
+        tails = self._tails(problem, likelihood, found, bound, curvature, natural, lower, upper)
         equivalent = self._equivalent(problem, found)
         verdict = assess(
             solution,
@@ -273,6 +304,7 @@ class Estimator:
             chosen=found.chosen,
             kink=(
                 not solution.converged
+                and bound is None
                 and likelihood.has_score
                 and layout.size <= LARGEST_DENSE
                 and is_kink(likelihood, solution)
@@ -330,8 +362,14 @@ class Estimator:
             solution=solution,
             exploration=found.exploration,
             record=record,
-            notices=(*problem.roles.notices, *problem.notices),
+            notices=(*problem.roles.notices, *problem.notices, *self._notices),
+            restriction=None if bound is None else bound.restriction,
         )
+
+    @property
+    def _notices(self) -> tuple[str, ...]:
+        constraints = self._settings.constraints
+        return () if constraints is None else constraints.notices
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from pymle.compiled import Compiled, make_problem
 from pymle.estimation import Settings
 from pymle.fit import Fit
+from pymle.model import constraints_of
 
 
 def find_MLE(
@@ -19,6 +20,7 @@ def find_MLE(
     random: Sequence[str] | None = None,
     potentials: Mapping[str, str] | None = None,
     weights: Any = None,
+    constraints: str | Sequence[str] | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
     backend: str = "auto",
@@ -49,6 +51,12 @@ def find_MLE(
         ``"prior"`` drops a Potential.
     weights : array_like or mapping, optional
         Frequency weights, one per observation (by observed variable if there are several).
+    constraints : str or sequence of str, optional
+        Equations and inequalities between parameters, on the natural scale and by label:
+        ``["beta[x1] = beta[x2]", "beta[x3] >= 0", "w[0] + w[1] <= 0.8"]``. The fit maximises
+        where they hold; inequalities that bind are reported, and standard errors are
+        conditional on them. Smooth constraints that are not linear are allowed too
+        (``"exp(a) * b = 1"``).
     n_starts : int or "auto"
         Number of starts; "auto" adds starts unless the log-likelihood looks concave.
     method : {"auto", "newton", "newton-cg", "lbfgs"}
@@ -77,6 +85,9 @@ def find_MLE(
     PointError
         Unknown names, values outside the support, a log-likelihood that is not finite
         at the start.
+    AnalysisError
+        Constraints that do not read, contradict each other or the supports, or hold only at
+        the edge of a support.
     NotCertifiedError
         With ``on_problem="raise"``, when the fit is no certified maximum; its attribute
         ``fit`` holds the fit.
@@ -109,6 +120,7 @@ def find_MLE(
         method=method,
         backend=backend,
         random_seed=random_seed,
+        constraints=constraints,
     )
     return compiled.fit(
         start=start,
@@ -128,6 +140,7 @@ def find_MAP(
     random: Sequence[str] | None = None,
     potentials: Mapping[str, str] | None = None,
     weights: Any = None,
+    constraints: str | Sequence[str] | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
     backend: str = "auto",
@@ -143,8 +156,8 @@ def find_MAP(
 
     Parameters
     ----------
-    model, start, fixed, parameters, potentials, weights, n_starts, method, backend, \
-on_problem, progressbar, random_seed
+    model, start, fixed, parameters, potentials, weights, constraints, n_starts, method, \
+backend, on_problem, progressbar, random_seed
         As in `find_MLE`; a Potential counts as part of the posterior either way.
     random : sequence of str, optional
         ``[]`` treats every free variable as a parameter: PyMC's joint mode, random
@@ -176,6 +189,7 @@ on_problem, progressbar, random_seed
         backend=backend,
         random_seed=random_seed,
         jacobian=jacobian,
+        constraints=constraints,
     )
     return compiled.fit(
         start=start,
@@ -200,6 +214,7 @@ def compile(
     random_seed: int | None = None,
     jacobian: bool = False,
     weights: Any = None,
+    constraints: str | Sequence[str] | None = None,
 ) -> Compiled:
     """Compile a model's objective once, for many fits and evaluations.
 
@@ -209,7 +224,7 @@ def compile(
         Default: the model of the open ``with`` block.
     objective : {"mle", "map"}
     fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian, \
-weights
+weights, constraints
         As in `find_MLE` and `find_MAP`.
 
     Returns
@@ -237,6 +252,7 @@ weights
         random_seed=random_seed,
         jacobian=jacobian,
         weights=weights,
+        constraints=constraints,
     )
 
 
@@ -255,6 +271,7 @@ def _compile(
     random_seed: int | None,
     jacobian: bool = False,
     weights: Any = None,
+    constraints: str | Sequence[str] | None = None,
 ) -> Compiled:
     """Compile, with less effort (``quick``) where a single fit follows."""
     problem = make_problem(
@@ -270,5 +287,11 @@ def _compile(
         jacobian=jacobian,
     )
     seed = 0 if random_seed is None else int(random_seed)
-    settings = Settings(method=method, n_starts=n_starts, random_seed=seed, quick=quick)
+    settings = Settings(
+        method=method,
+        n_starts=n_starts,
+        random_seed=seed,
+        quick=quick,
+        constraints=None if constraints is None else constraints_of(problem, constraints),
+    )
     return Compiled(problem, settings, weights)

@@ -275,6 +275,45 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         )
 
     @classmethod
+    def calibration_failed(cls, label: str, failed: int, total: int) -> AnalysisError:
+        """Too many simulated data sets without a likelihood ratio.
+
+        Parameters
+        ----------
+        label : str
+            What is profiled.
+        failed, total : int
+            Data sets.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"The likelihood ratio of `{label}` could not be calibrated: in {failed} of {total} "
+            "data sets simulated at the estimate no maximum was found. Use the chi-squared "
+            "cut-off (without `calibrate=`), or a simpler model."
+        )
+
+    @classmethod
+    def weighted_simulation(cls, what: str) -> AnalysisError:
+        """Simulation for a fit with frequency weights.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{what} simulates one value for each row, and with frequency weights a row stands "
+            "for several. Repeat the rows instead of weighting them."
+        )
+
+    @classmethod
     def fixed_target(cls, label: str) -> AnalysisError:
         """A profile of an entry that was held in the fit.
 
@@ -394,6 +433,26 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         return cls(
             f'`at="mean"` needs the mean of every predictor, but `{name}` holds whole numbers, of '
             'which the mean is none. Use `at="overall"`, or declare the data as floats.'
+        )
+
+    @classmethod
+    def categories_have_no_mean(cls, names: Iterable[str], kind: str) -> AnalysisError:
+        """Residuals that need a mean, of a category.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The variables.
+        kind : str
+            The residuals.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{listing(names)} is a category, which has no mean to take {kind} residuals from. "
+            'Use `kind="quantile"`.'
         )
 
     @classmethod

@@ -118,3 +118,22 @@ class ConstraintTexts:
             "stationary there (such as `a^2 = 0`): multipliers and standard errors do not exist. "
             "Leave it out, or write it so that it crosses zero (`a = 0`)."
         )
+
+    @classmethod
+    def constraints_need_gradient(cls, reason: str) -> Self:
+        """Constraints for an objective without a gradient.
+
+        Parameters
+        ----------
+        reason : str
+            Why there is none.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._said(
+            f"constraints: the objective has no gradient ({reason}), and a search under "
+            "constraints needs one. Give the operation a gradient, or build the constraints into "
+            "the model (one parameter as a function of others)."
+        )

@@ -222,3 +222,93 @@ class HypothesisTexts:
             f"{which} is not certified as a maximum, and a test needs one ({verdict}) See "
             "`fit.verdict` for what to do about it."
         )
+
+    @classmethod
+    def wrong_order(cls, small: str, large: str, below: float, above: float) -> Self:
+        """A larger model with a lower likelihood.
+
+        Parameters
+        ----------
+        small, large : str
+        below, above : float
+            Their log-likelihoods.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"{large} has more parameters and a lower log-likelihood ({above:.6f}) than {small} "
+            f"({below:.6f}): it did not reach its maximum, or the models are not nested. Fit it "
+            "again from the estimate of the smaller model (`start=`), or with more starts "
+            "(`n_starts=`)."
+        )
+
+    @classmethod
+    def edge_derivatives(cls, names: Iterable[str], why: str) -> Self:
+        """No derivatives at the edge of a support.
+
+        Parameters
+        ----------
+        names : iterable of str
+        why : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"The null hypothesis has {listing(names)} on the edge of its support, and derivatives "
+            f"there cannot be computed: {why}. A parametric bootstrap of the likelihood ratio "
+            "needs none."
+        )
+
+    @classmethod
+    def vanishes(cls, names: Iterable[str]) -> Self:
+        """An information at the null hypothesis that is not positive definite.
+
+        Parameters
+        ----------
+        names : iterable of str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"Under the null hypothesis the information about {listing(names)} is not positive "
+            "definite: a parameter drops out of the model there (the mean of a mixture component "
+            "of weight zero), or these data are far from the null hypothesis. No chi-squared "
+            "distribution follows; a parametric bootstrap of the likelihood ratio is valid."
+        )
+
+    @classmethod
+    def nothing_held(cls) -> Self:
+        """A score test of a fit that holds nothing fixed.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            "A score test asks whether values that a fit holds are the true ones, and this fit "
+            'holds none. Fit under the null hypothesis: `pymle.find_MLE(model, fixed={"beta[x3]": '
+            "0}).score_test()`."
+        )
+
+    @classmethod
+    def not_a_fit(cls, seen: object) -> Self:
+        """Something else in the place of a fit.
+
+        Parameters
+        ----------
+        seen : object
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"{seen!r} is no fit: expected what `pymle.find_MLE` or `pymle.compile(...).fit` "
+            "returns."
+        )

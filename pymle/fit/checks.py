@@ -2,14 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pymle.fit.core import Core
 from pymle.inference.influence import Influence, influence
+from pymle.inference.residuals import Residuals, residuals
 
 
 class Checks(Core):
     """How well a fit describes its data."""
+
+    def residuals(
+        self,
+        kind: str = "quantile",
+        n: int = 250,
+        random_seed: Any = None,
+        *,
+        var_names: Sequence[str] | str | None = None,
+        method: str = "auto",
+    ) -> Residuals:
+        """Residuals of the observed variables at the estimate.
+
+        Parameters
+        ----------
+        kind : {"quantile", "response", "pearson"}
+            Randomised quantile residuals, standard normal for a model that is right; observed
+            less mean; the same over the standard deviation.
+        n : int
+            Number of data sets to simulate where a closed form is missing.
+        random_seed : int, sequence of int, SeedSequence, numpy.random.Generator or None
+            For the randomisation of discrete data and for the simulation.
+        var_names : sequence of str or str, optional
+            Observed variables; all by default.
+        method : {"auto", "simulated"}
+            ``simulated`` takes quantile residuals of all variables from simulated data.
+
+        Returns
+        -------
+        Residuals
+            ``.table`` (pandas: ``residual``, ``fitted``, ``observed``), ``.to_xarray()`` with the
+            model's dims and coords, ``.how`` (how they were found), ``.plot()`` (quantile plot
+            and residuals against means), ``.summary()``.
+
+        Raises
+        ------
+        AnalysisError
+            Data that cannot be simulated and have no distribution function; means of categories.
+
+        Notes
+        -----
+        A quantile residual is the standard normal quantile of the probability that the fitted
+        model gives to values up to the observed one; where a single value has a
+        probability (counts, zero-inflation, censoring) a uniform draw over that mass, so two
+        seeds give two sets. ``.how`` says what they rest on: ``exact``, the distribution
+        function of PyMC; ``one step ahead`` for autoregressions and random walks, each entry
+        given those before it; ``given the entries before`` for multivariate normal vectors
+        (Gaussian processes), which depend on the order; ``simulated``, the place among ``n``
+        simulated values, which for dependent data are marginal: right one by one, but
+        dependent on each other. An outcome that depends on another observed variable is
+        taken given the observed values of that, simulated ones apart. Categories count in the
+        order of their numbers. The estimate is treated as known, so residuals of small data sets
+        vary a little less than standard normal ones.
+
+        References
+        ----------
+        Dunn and Smyth (1996), section 2, doi:10.2307/1390802. Hartig, DHARMa:
+        residual diagnostics for hierarchical regression models (R package).
+        """
+        names = [var_names] if isinstance(var_names, str) else var_names
+        return residuals(
+            self._fitted, kind, n=n, random_seed=random_seed, var_names=names, method=method
+        )
 
     def influence(self, clusters: Any = None) -> Influence:
         """What deleting each independent unit would change, to one Newton step.

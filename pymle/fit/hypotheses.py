@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from pymle import report
+from pymle.errors import AnalysisError, NotCertifiedWarning
 from pymle.fit.core import Core
 from pymle.inference.derive import DRAWS, DerivedQuantities, derive
-from pymle.inference.hypotheses import WaldTest, wald_test
+from pymle.inference.hypotheses import (
+    LikelihoodRatio,
+    LikelihoodRatios,
+    ScoreTest,
+    WaldTest,
+    compare_table,
+    lr_test,
+    score_test,
+    wald_test,
+)
 
 
 class Hypotheses(Core):
@@ -92,7 +105,7 @@ class Hypotheses(Core):
         --------
         >>> fit.derived("exp(intercept) / (1 + exp(intercept))")  # doctest: +SKIP
         """
-        with report.progress(progressbar) as callback:
+        with report.counting(progressbar, "profile") as callback:
             return derive(
                 self._fitted,
                 what,
@@ -106,6 +119,7 @@ class Hypotheses(Core):
                 draws=draws,
                 random_seed=random_seed,
                 callback=callback,
+                wrap=type(self),
             )
 
     def wald_test(
@@ -176,3 +190,179 @@ class Hypotheses(Core):
             level=level,
             adjust=adjust,
         )
+
+    def lr_test(
+        self,
+        *others: Any,
+        names: Sequence[str] | None = None,
+        nested: bool = False,
+        random_seed: int = 0,
+    ) -> LikelihoodRatio | LikelihoodRatios:
+        """Likelihood-ratio test between nested fits.
+
+        Parameters
+        ----------
+        *others : Fit
+            One other fit, larger or smaller; with several, each is tested against the next
+            larger one.
+        names : sequence of str, optional
+            What to call the fits, this one first.
+        nested : bool
+            You say that the models are nested where that cannot be seen: other distributions
+            or Potentials, parameters with other names.
+        random_seed : int
+            For the weights of a chi-bar-squared mixture with several values on an edge.
+
+        Returns
+        -------
+        LikelihoodRatio or LikelihoodRatios
+            ``.statistic``, ``.df``, ``.p``, ``.nesting`` (what was recognised or assumed),
+            ``.weights`` (chi-bar-squared); for several fits a table and the tests in it.
+
+        Raises
+        ------
+        AnalysisError
+            MAP fits, different observations or weights, equal numbers of parameters, models
+            that are not nested as far as can be seen, a larger model with the lower
+            likelihood, fits without a certificate.
+
+        Notes
+        -----
+        Twice the difference of the log-likelihoods against chi-squared. Nesting is
+        recognised where both fits are of one model and the smaller holds more of it
+        (``fixed=``), and between models where the larger one, with what the smaller one
+        lacks set to 0 or 1, has the smaller one's log-likelihood at its estimate; otherwise
+        names decide, and the record says what was assumed. Values on the edge of their
+        support (``fixed={"tau": 0}``) are compared with the chi-bar-squared mixture: half and
+        half for one value, weights simulated from the information for several. A larger
+        fit that ran up to that edge is admitted. The mixture takes the other parameters to
+        be inside their supports and identified under the null hypothesis.
+
+        References
+        ----------
+        Wilks (1938), doi:10.1214/aoms/1177732360; Self and Liang (1987),
+        doi:10.1080/01621459.1987.10478472; Silvapulle and Sen (2005), Constrained
+        Statistical Inference.
+        """
+        fits = [self, *others]
+        if len(fits) < 2:
+            raise AnalysisError.argument("others", "none", "at least one other fit")
+        for each in others:
+            if not isinstance(each, Core):
+                raise AnalysisError.not_a_fit(each)
+        if names is None:
+            names = ["this fit", *(["the other fit"] if len(fits) == 2 else [])]
+            names = names if len(fits) == 2 else [f"fit {i}" for i in range(len(fits))]
+        elif len(set(names)) != len(fits):
+            raise AnalysisError.argument("names", names, f"{len(fits)} different names")
+        return lr_test(
+            [each._fitted for each in fits], list(names), nested=nested, random_seed=random_seed
+        )
+
+    def score_test(
+        self,
+        var_names: Sequence[str] | str | None = None,
+        *,
+        information: str = "observed",
+        random_seed: int = 0,
+    ) -> ScoreTest:
+        """Score (Rao) test of the values that this fit holds, without another fit.
+
+        Parameters
+        ----------
+        var_names : sequence of str or str, optional
+            Variables or labels among ``fixed=`` that are tested; the others stay held. All
+            by default.
+        information : {"observed", "expected", "opg"}
+            Of the larger model at this estimate: minus the Hessian, its expectation, or the
+            outer products of the observations' scores.
+        random_seed : int
+            For the weights of a chi-bar-squared mixture with several values on an edge.
+
+        Returns
+        -------
+        ScoreTest
+            ``.statistic``, ``.df``, ``.p``; ``.table`` with the score of each entry and
+            where one Newton step would take it.
+
+        Raises
+        ------
+        AnalysisError
+            Nothing is held, a MAP fit, no certificate, an information that is not positive
+            definite.
+
+        Notes
+        -----
+        ``U' inv(I) U`` against chi-squared; valid in large samples, near the null
+        hypothesis. The observed information is that of the natural scale for the tested
+        entries. A value on the edge of its support is tested one-sided: the part of the
+        score that points inwards, against the chi-bar-squared mixture (Silvapulle and
+        Silvapulle 1995).
+
+        References
+        ----------
+        Rao (1948), doi:10.1017/S0305004100023987; Silvapulle and Silvapulle (1995),
+        doi:10.1080/01621459.1995.10476518.
+
+        Examples
+        --------
+        >>> null = pymle.find_MLE(model, fixed={"beta[x3]": 0})  # doctest: +SKIP
+        >>> null.score_test().p  # doctest: +SKIP
+        """
+        return score_test(self._fitted, var_names, information=information, random_seed=random_seed)
+
+
+def compare(fits: Mapping[str, Any] | Sequence[Any], by: str = "aic") -> pd.DataFrame:
+    """Rank fits to the same data by an information criterion.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit, or sequence of Fit
+        They need not be nested.
+    by : {"aic", "aicc", "bic"}
+        Criterion by which they are sorted, and of which ``delta`` and ``weight`` are made.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Best first: ``loglik``, ``nparams``, ``nobs``, ``aic``, ``aicc``, ``bic``, ``delta``
+        (to the best), ``weight`` (exp(-delta / 2), summing to one), ``verdict``.
+
+    Raises
+    ------
+    AnalysisError
+        MAP fits, fits to different observations, different weights or numbers of rows.
+
+    Warns
+    -----
+    NotCertifiedWarning
+        A fit is no certified maximum: its log-likelihood may be too low, or unbounded.
+
+    Notes
+    -----
+    Log-likelihoods carry all constants, so that different distributions can be compared, as
+    long as they are those of the same observed values: not of a logarithm in one model and
+    of the values themselves in another.
+
+    References
+    ----------
+    Akaike (1974), doi:10.1109/TAC.1974.1100705; Hurvich and Tsai (1989),
+    doi:10.1093/biomet/76.2.297; Schwarz (1978), doi:10.1214/aos/1176344136; Burnham and
+    Anderson (2002), Model Selection and Multimodel Inference.
+    """
+    if not isinstance(fits, Mapping):
+        fits = {f"fit {i}": each for i, each in enumerate(fits)}
+    for each in fits.values():
+        if not isinstance(each, Core):
+            raise AnalysisError.not_a_fit(each)
+    table = compare_table({str(name): each._fitted for name, each in fits.items()}, by)
+    uncertain = [str(name) for name, each in fits.items() if not each.verdict.ok]
+    if uncertain:
+        listed = ", ".join(f"`{n}` ({table.loc[n, 'verdict']})" for n in uncertain)
+        warnings.warn(
+            f"Not certified as maxima: {listed}. Their log-likelihoods, and the ranking, are only "
+            "as good as their verdicts say.",
+            NotCertifiedWarning,
+            stacklevel=2,
+        )
+    return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,26 @@ import pandas as pd
 
 from pymle import report
 from pymle.errors import AnalysisError
+from pymle.fit.resampling import Resampling
 from pymle.fit.tables import Tables
 from pymle.inference import Covariance
-from pymle.inference.profile import Asked, Contour, Profile, Profiles, profile, profile_contour
+from pymle.inference.bootstrap import Bootstrap
+from pymle.inference.profile import (
+    Asked,
+    Contour,
+    Profile,
+    Profiles,
+    calibrate,
+    profile,
+    profile_contour,
+)
 from pymle.inference.quantity import quantity
 
 What = str | Callable[..., Any]
-METHODS = '"wald", "profile" or "auto"'
+METHODS = '"wald", "profile", "bootstrap" or "auto"'
 
 
-class Intervals(Tables):
+class Intervals(Resampling, Tables):
     """Intervals of a fit beyond Wald limits."""
 
     def conf_int(
@@ -33,6 +44,10 @@ class Intervals(Tables):
         cov: str | Covariance | None = None,
         clusters: Any = None,
         cov_kwds: Mapping[str, Any] | None = None,
+        calibrate: str | None = None,
+        n_boot: int = 999,
+        random_seed: Any = None,
+        bootstrap: Bootstrap | Mapping[str, Any] | None = None,
         progressbar: bool = True,
     ) -> pd.DataFrame:
         """Confidence limits.
@@ -41,14 +56,27 @@ class Intervals(Tables):
         ----------
         var_names, filter_vars, coords, level
             As in `summary`.
-        method : {"wald", "profile", "auto"}
+        method : {"wald", "profile", "bootstrap", "auto"}
             ``wald``: estimate plus and minus standard errors, on the scale that the support
             suggests. ``profile``: where the likelihood ratio, everything else re-estimated,
             reaches the chi-squared(1) quantile. ``auto``: Wald limits where the likelihood
             is quadratic enough for them (the signed root of the likelihood ratio is within 2%
-            of the normal quantile at both), profile limits where it is not.
+            of the normal quantile at both), profile limits where it is not. ``bootstrap``: from
+            refits to resampled or simulated data (`Fit.bootstrap`): BCa limits, percentile limits
+            for blocks and weights.
         cov, clusters, cov_kwds : optional
             The covariance of Wald limits, as in `summary`; for no other method.
+        calibrate : {None, "bootstrap"}
+            For ``method="profile"``: take the cut-off of the likelihood ratio from ``n_boot``
+            data sets simulated at the estimate, in place of the chi-squared quantile.
+        n_boot : int
+            Number of these data sets.
+        random_seed : int, optional
+            For these.
+        bootstrap : Bootstrap or mapping, optional
+            For ``method="bootstrap"``: a bootstrap of this fit that was made before, or
+            arguments for one, such as ``dict(n=2000, random_seed=1)``; besides those of
+            `Fit.bootstrap` also ``limits``, the method of `Bootstrap.conf_int`.
         progressbar : bool
             Show how far a long run is.
 
@@ -60,7 +88,8 @@ class Intervals(Tables):
             ``lower_flag`` and ``upper_flag`` (see `pymle.inference.profile.Flag`): ``found``,
             ``unbounded``, ``edge`` (of the support), ``limit of work``, ``wald``. For ``auto``
             also ``nonquadratic``, the relative distance of the signed root from its quadratic
-            value at the Wald limits, the larger of the two.
+            value at the Wald limits, the larger of the two. For ``bootstrap`` ``lower``,
+            ``upper``, ``method`` and ``replicates``, the number that entered.
 
         Raises
         ------
@@ -90,15 +119,24 @@ class Intervals(Tables):
             covariance = self._covariance_record(cov, clusters, cov_kwds)
             table = report.full_table(self, var_names, filter_vars, coords, level, covariance)
             return table[["lower", "upper", "scale"]]
-        if method not in ("profile", "auto"):
+        if method not in ("profile", "bootstrap", "auto"):
             raise AnalysisError.argument("method", method, METHODS)
         if cov is not None or clusters is not None or cov_kwds:
             raise AnalysisError(
                 f'method="{method}" takes no covariance: profile limits come from the likelihood '
-                'itself. Use method="wald" with `cov=` or `clusters=`.'
+                "itself, bootstrap limits from refits (whole clusters: "
+                '`bootstrap=dict(clusters=...)`). Use method="wald" with `cov=` or `clusters=`.'
             )
+        if calibrate is not None and method != "profile":
+            raise AnalysisError.argument("method", method, '"profile" with `calibrate=`')
         table = report.full_table(self, var_names, filter_vars, coords, level)
-        return self._profile_limits(table, level, method == "auto", progressbar)
+        if method == "bootstrap":
+            places = self._places(table.index)
+            return self._bootstrap_limits(
+                table, places, level, bootstrap, n_boot, random_seed, progressbar
+            )
+        options = (calibrate, n_boot, random_seed)
+        return self._profile_limits(table, level, method == "auto", options, progressbar)
 
     def profile(
         self,
@@ -106,6 +144,9 @@ class Intervals(Tables):
         level: float = 0.95,
         *,
         curve: bool = False,
+        calibrate: str | None = None,
+        n_boot: int = 999,
+        random_seed: Any = None,
         progressbar: bool = True,
     ) -> Profile | Profiles:
         """Profile likelihood of parameters and of functions of them, with its limits.
@@ -120,6 +161,8 @@ class Intervals(Tables):
         curve : bool
             Evaluate the whole curve at once, eight places on each side; otherwise only what
             the limits need. ``.trace()`` and ``.plot()`` of the result do it later.
+        calibrate, n_boot, random_seed : optional
+            Cut-offs from simulated data sets, as in `conf_int`.
         progressbar : bool
             Show how far a long run is.
 
@@ -157,6 +200,7 @@ class Intervals(Tables):
         """
         _check_level(level)
         asked, single = self._asked(what)
+        asked = self._calibrated(asked, level, calibrate, n_boot, random_seed, progressbar)
         with report.counting(progressbar, "profile") as callback:
             found = profile(
                 self._fitted,
@@ -247,8 +291,35 @@ class Intervals(Tables):
             raise AnalysisError.argument("a, b", what, "a scalar, such as one entry by its label")
         return asked[0]
 
+    def _calibrated(
+        self,
+        asked: list[Asked],
+        level: float,
+        how: str | None,
+        n: int,
+        random_seed: Any,
+        progressbar: bool,
+    ) -> list[Asked]:
+        """With cut-offs from simulated data sets, where they are wanted."""
+        if how is None or not asked:
+            return asked
+        if how != "bootstrap":
+            raise AnalysisError.argument("calibrate", how, 'None or "bootstrap"')
+        with report.counting(progressbar, "calibration") as callback:
+            found = calibrate(self._fitted, asked, n=n, random_seed=random_seed, callback=callback)
+        texts = [f"bootstrap ({n} data sets, {failed} failed)" for failed in found.failed]
+        return [
+            replace(each, cutoff=float(cutoff), calibration=text)
+            for each, cutoff, text in zip(asked, found.cutoffs(level), texts, strict=True)
+        ]
+
     def _profile_limits(
-        self, table: pd.DataFrame, level: float, auto: bool, progressbar: bool
+        self,
+        table: pd.DataFrame,
+        level: float,
+        auto: bool,
+        calibration: tuple[str | None, int, Any],
+        progressbar: bool,
     ) -> pd.DataFrame:
         """Limits of the rows of a table by profiles."""
         places = self._places(table.index)
@@ -271,6 +342,7 @@ class Intervals(Tables):
             name, entry = places[str(label)]
             asked.append(Asked(name, entry, wald=wald))
             rows.append(i)
+        asked = self._calibrated(asked, level, *calibration, progressbar)
         with report.counting(progressbar, "profile") as callback:
             found = profile(
                 self._fitted, asked, level=level, callback=callback, wrap=type(self)
@@ -283,6 +355,9 @@ class Intervals(Tables):
             ]  # fmt: skip
         for i in rows[len(found) :]:
             out.iloc[i] = [np.nan, np.nan, "profile", "interrupted", "interrupted", np.nan]
+        if calibration[0] is not None:
+            out.attrs["cutoffs"] = {m.label: m.cutoff for m in found}
+            out.attrs["calibration"] = {m.label: m.calibration for m in found}
         return out if auto else out.drop(columns="nonquadratic")
 
     def _places(self, labels: Sequence[str]) -> dict[str, tuple[str, int]]:

@@ -266,11 +266,18 @@ class Tables(Core):
 
     @property
     def information(self) -> pd.DataFrame:
-        """Observed information on the unconstrained scale (MAP: posterior curvature)."""
+        """Observed information on the unconstrained scale (MAP: posterior curvature).
+
+        Under constraints that of the Lagrangian, whose inverse is no covariance: see
+        `constraints`.
+        """
         labels = list(self._estimate.layout.free_labels)
         if self._estimate.curvature is None:
             raise AnalysisError("This fit has no curvature: its objective has no gradient.")
+        restriction = self._estimate.restriction
         matrix = self._estimate.curvature.information
+        if restriction is not None and restriction.hessian is not None:
+            matrix = -restriction.hessian
         return pd.DataFrame(matrix, index=labels, columns=labels)
 
     def _covariance_record(

@@ -149,6 +149,7 @@ def derive(
     draws: int = DRAWS,
     random_seed: int = 0,
     callback: Callable[..., object] | None = None,
+    wrap: Callable[[Fitted], Any] = lambda fitted: fitted,
 ) -> DerivedQuantities:
     """Estimates, standard errors and limits of functions of the parameters.
 
@@ -158,7 +159,9 @@ def derive(
     what, level, method, name, coords, cov, clusters, adjust, draws, random_seed
         As in `Fit.derived`.
     callback : callable, optional
-        Called as the work goes on.
+        Called with the label, the number done and the number of all, for profiles.
+    wrap : callable
+        Makes of a better `Fitted` what the record shall hold.
 
     Returns
     -------
@@ -176,7 +179,7 @@ def derive(
     covariance = estimate_covariance(fitted, cov, clusters=clusters)
     if method == "profile" and covariance.name != "observed":
         raise AnalysisError.argument("cov", cov, "None: a profile uses the likelihood itself")
-    quantities = chosen(fitted, what, name)
+    items, quantities = chosen(fitted, what, name)
     points = tuple(each.at(fitted.estimate.x) for each in quantities)
     kept = _at_coords(fitted, quantities, coords)
     critical = NormalDist().inv_cdf(0.5 * (1.0 + level))
@@ -216,11 +219,13 @@ def derive(
     if method == "draws":
         return _by_draws(fitted, found, single, int(draws), random_seed)
     if method == "profile":
-        return _by_profile(fitted, found, single, callback)
+        return _by_profile(fitted, found, items, single, callback, wrap)
     return found
 
 
-def chosen(fitted: Fitted, what: Any, name: str | None = None) -> list[Quantity]:
+def chosen(
+    fitted: Fitted, what: Any, name: str | None = None
+) -> tuple[list[tuple[Any, str | None]], list[Quantity]]:
     """The quantities that a user names: one, several, or all Deterministics.
 
     Parameters
@@ -231,7 +236,8 @@ def chosen(fitted: Fitted, what: Any, name: str | None = None) -> list[Quantity]
 
     Returns
     -------
-    list of Quantity
+    items : list of (what, name)
+    quantities : list of Quantity
     """
     problem = fitted.problem
     if what is None:
@@ -249,7 +255,8 @@ def chosen(fitted: Fitted, what: Any, name: str | None = None) -> list[Quantity]
         raise AnalysisError.argument("what", what, "at least one quantity")
     if name is not None and len(items) != 1:
         raise AnalysisError.argument("name", name, "no name for several: pass a dict of them")
-    found = [quantity(fitted, each, own or name) for each, own in items]
+    items = [(each, own or name) for each, own in items]
+    found = [quantity(fitted, each, own) for each, own in items]
     counts: dict[str, int] = {}
     for i, each in enumerate(found):
         counts[each.name] = counts.get(each.name, 0) + 1
@@ -257,7 +264,7 @@ def chosen(fitted: Fitted, what: Any, name: str | None = None) -> list[Quantity]
             own = f"{each.name} {counts[each.name]}"
             labels = tuple(label.replace(each.name, own, 1) for label in each.labels)
             found[i] = replace(each, name=own, labels=labels)
-    return found
+    return items, found
 
 
 def _at_coords(
@@ -334,7 +341,33 @@ def _by_draws(
 def _by_profile(
     fitted: Fitted,
     found: DerivedQuantities,
+    items: Sequence[tuple[Any, str | None]],
     level: float,
     callback: Callable[..., object] | None,
+    wrap: Callable[[Fitted], Any],
 ) -> DerivedQuantities:
-    raise NotImplementedError
+    """Limits at which the profile likelihood reaches its cut-off, entry by entry."""
+    from pymle.inference.profile import Asked, profile
+
+    kept = np.ones(sum(q.size for q in found.quantities), dtype=bool)
+    kept = kept if found._kept is None else found._kept
+    asked, at = [], 0
+    for (what, name), each in zip(items, found.quantities, strict=True):
+        asked += [Asked(what, i, name) for i in range(each.size) if kept[at + i]]
+        at += each.size
+    profiles = profile(fitted, asked, level=level, callback=callback, wrap=wrap)
+    table = found.table.drop(columns="scale")
+    columns = ["lower", "upper", "lower_flag", "upper_flag"]
+    done = profiles.table
+    for column in columns:
+        # Shorter than the table only if the user interrupted it.
+        values = list(done[column]) + [np.nan] * (len(table) - len(done))
+        if column.endswith("flag"):
+            values = [v if isinstance(v, str) else "interrupted" for v in values]
+        table[column] = values
+    table["estimate"] = list(done["estimate"]) + list(table["estimate"])[len(done) :]
+    text = f"{found.text}; limits where the profile likelihood reaches its chi-squared(1) cut-off"
+    better = profiles.better_fit
+    if better is not None:
+        text += "; a higher maximum was found on the way (`better_fit`), to which limits belong"
+    return replace(found, table=table, text=text, better_fit=better)

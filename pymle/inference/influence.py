@@ -92,13 +92,22 @@ class Influence:
         return self.table.sort_values("cook", ascending=False).head(n)
 
     def __repr__(self) -> str:
-        return (
-            f"influence of deleting one of {self.units.text} ({self.step})\n"
-            f"{self.largest().to_string(float_format=lambda v: f'{v:.4g}')}"
-        )
+        rows = self._shown(5).to_string(float_format=lambda v: f"{v:.4g}")
+        return f"influence of deleting one of {self.units.text} ({self.step})\n{rows}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.units.text}</p>{self.largest(10).to_html()}"
+        return f"<p>{self.units.text}</p>{self._shown(10).to_html()}"
+
+    def _shown(self, n: int) -> pd.DataFrame:
+        """The first rows of `largest`, with the estimate that each moves most."""
+        rows = self.largest(n)
+        scaled = rows.iloc[:, -len(self.labels) :].to_numpy()
+        most = np.argmax(np.where(np.isfinite(scaled), np.abs(scaled), -1.0), axis=1)
+        out = rows.iloc[:, : -len(self.labels)].copy()
+        out["moves most"] = [
+            f"{self.labels[j]} ({row[j]:+.2f} se)" for j, row in zip(most, scaled, strict=True)
+        ]
+        return out
 
     def plot(self, names: Sequence[str] | str | None = None, ax: Any = None, mark: int = 3) -> Any:
         """Draw Cook's distances, or dfbetas of some parameters, one stem for each unit.

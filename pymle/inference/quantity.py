@@ -198,25 +198,27 @@ def _of_callable(
 ) -> Quantity:
     problem, estimate = fitted.problem, fitted.estimate
     layout = estimate.layout
-    name = name or getattr(function, "__name__", "function").replace("<lambda>", "function")
+    if name is None:
+        name = str(getattr(function, "__name__", "function")).replace("<lambda>", "function")
+    own: str = name
 
     def call(point: Mapping[str, Any]) -> Any:
         try:
             return function(point)
         except Exception as error:
-            raise AnalysisError.function_failed(name, _said(error), list(point)) from error
+            raise AnalysisError.function_failed(own, _said(error), list(point)) from error
 
     point = layout.to_point(estimate.natural)
     result = call(point)
     graph = problem.symbolic(result, call)
     if graph is not None:
-        return _of_graph(fitted, graph, name, None)
-    seen: Returned = returned(name, result)
+        return _of_graph(fitted, graph, own, None)
+    seen: Returned = returned(own, result)
     wrapped = CallableFunction(call, layout.to_point, fitted.natural, estimate.x, _steps(estimate))
     coords = {**layout.coords, **seen.coords}
     return Quantity(
-        name=name,
-        labels=entry_labels(name, seen.shape, seen.dims, coords),
+        name=own,
+        labels=entry_labels(own, seen.shape, seen.dims, coords),
         shape=seen.shape,
         dims=seen.dims,
         low=np.full(seen.size, -np.inf),

@@ -1,5 +1,6 @@
 """From a PyMC model to functions of one vector: the only room that knows PyMC."""
 
+from pymle.model.constraints import Constraints, constraints_of
 from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.problem import Problem
@@ -8,12 +9,14 @@ from pymle.model.walks import resolve_model
 
 __all__ = [
     "Block",
+    "Constraints",
     "Hypothesis",
     "Layout",
     "Problem",
     "Role",
     "Roles",
     "check_supported",
+    "constraints_of",
     "entry_labels",
     "hypotheses",
     "resolve_model",

@@ -100,18 +100,48 @@ def expression(
     AnalysisError
         Unknown names (the nearest is suggested), unknown labels, or no valid expression.
     """
+    tree, places = parsed(text, variables, labels)
     bound: dict[str, Any] = {}
-    source = _rewritten(text, variables, labels, bound)
-    try:
-        tree = ast.parse(source.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise AnalysisError.bad_expression(text, "it does not read as arithmetic") from error
+    for placeholder, (name, position) in places.items():
+        variable = compat.as_tensor(variables[name])
+        bound[placeholder] = variable if position is None else variable.ravel()[position]
     try:
         return compat.as_tensor(_build(tree, bound, text))
     except (ArithmeticError, ValueError, TypeError, IndexError, RecursionError) as error:
         # Shapes that do not fit, a function with the wrong arguments, 1 / 0 between numbers.
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise AnalysisError.bad_expression(text, f"it cannot be computed ({said})") from error
+
+
+def parsed(
+    text: str, variables: Iterable[str], labels: Callable[[str], tuple[str, ...]]
+) -> tuple[ast.expr, dict[str, tuple[str, int | None]]]:
+    """An expression as a syntax tree, with placeholders for what belongs to the model.
+
+    Parameters
+    ----------
+    text : str
+    variables : collection of str
+    labels : callable
+        As in `expression`.
+
+    Returns
+    -------
+    tree : ast.expr
+    places : dict of str to (str, int or None)
+        By placeholder, the variable and the flat position of the entry (None: all of it).
+
+    Raises
+    ------
+    AnalysisError
+        As `expression`.
+    """
+    places: dict[str, tuple[str, int | None]] = {}
+    source = _rewritten(text, variables, labels, places)
+    try:
+        return ast.parse(source.strip(), mode="eval").body, places
+    except SyntaxError as error:
+        raise AnalysisError.bad_expression(text, "it does not read as arithmetic") from error
 
 
 def entry_index(label: str, names: Iterable[str], labels: Callable[[str], tuple[str, ...]]) -> Any:
@@ -143,6 +173,8 @@ def _position(label: str, known: Sequence[str]) -> int | None:
     """Where a label stands: as it is written, else but for spaces and quotes."""
     if label in known:
         return known.index(label)
+    if not label.rstrip().endswith("]"):
+        return None
     normal = [_normal(each) for each in known]
     count = normal.count(_normal(label))
     if count > 1:
@@ -152,9 +184,9 @@ def _position(label: str, known: Sequence[str]) -> int | None:
 
 def _rewritten(
     text: str,
-    variables: Mapping[str, Any],
+    variables: Iterable[str],
     labels: Callable[[str], tuple[str, ...]],
-    bound: dict[str, Any],
+    bound: dict[str, tuple[str, int | None]],
 ) -> str:
     """The text as Python, with placeholders for what belongs to the model."""
     parts: list[str] = []
@@ -192,9 +224,8 @@ def _rewritten(
             position, at = _position(f"{name}[{inside}]", known), end + 1
             if position is None:
                 raise AnalysisError(unknown_name("expression", f"{name}[{inside}]", known))
-        variable = compat.as_tensor(variables[name])
         placeholder = f"_v{len(bound)}"
-        bound[placeholder] = variable if position is None else variable.ravel()[position]
+        bound[placeholder] = name, position
         parts.append(f" {placeholder} ")
     return "".join(parts)
 

@@ -7,6 +7,7 @@ counts. ``None`` means that no closed form is known here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.basic import logp
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
 
 from pymle.model import compat
@@ -64,9 +66,32 @@ def moments_of(rv: Any) -> Moments | None:
         return _mixture(rv)
     if name == "TruncatedRV":
         return _truncated(rv)
+    if name == "CensoredRV":
+        return _censored(rv)
     if name in _FORMULAS:
         return _FORMULAS[name](*_parameters(rv))
-    return None
+    return _by_pymc(rv)
+
+
+#: Distributions of which PyMC's own mean was compared with draws on both generations.
+_PYMC_MEANS = {"HalfStudentTRV", "SkewStudentTRV", "VonMisesRV"}
+
+
+def _by_pymc(rv: Any) -> Moments | None:
+    """The mean that PyMC itself knows, without a variance."""
+    from pymc.distributions.moments import mean
+
+    if type(rv.owner.op).__name__ not in _PYMC_MEANS:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = _float(mean(rv))
+    except (NotImplementedError, TypeError, ValueError, AttributeError):
+        return None
+    # Some of PyMC's expressions take the shape of the variable from a draw of it.
+    own = [v for v in ancestors([found]) if v is rv]
+    return None if own else Moments(found, None)
 
 
 def _parameters(rv: Any) -> list[Any]:
@@ -141,6 +166,41 @@ def _truncated(rv: Any) -> Moments | None:
     mean = whole.mean / positive
     second = (whole.variance + whole.mean**2) / positive
     return Moments(mean, second - mean**2, 1.0, whole.high)
+
+
+def _censored(rv: Any) -> Moments | None:
+    """A normal variable of which values beyond a bound are set to it (tobit)."""
+    base, lower, upper = rv.owner.inputs
+    if type(base.owner.op).__name__ != "NormalRV":
+        return None
+    mu, sigma = _parameters(base)
+    low, high = _float(lower), _float(upper)
+    a, b = (low - mu) / sigma, (high - mu) / sigma
+
+    def inside(bound: Any, z: Any, power: int) -> Any:
+        # The bound times the probability of reaching it, which is nothing at infinity.
+        finite = pt.switch(pt.isinf(bound), 0.0, bound)
+        return finite**power * 0.5 * pt.erfc(z / np.sqrt(2.0))
+
+    mass = 0.5 * (pt.erfc(a / np.sqrt(2.0)) - pt.erfc(b / np.sqrt(2.0)))
+    below, above = (pt.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) for z in (a, b))
+
+    def times(bound: Any, density: Any) -> Any:
+        return pt.switch(pt.isinf(bound), 0.0, bound) * density
+
+    mean = inside(low, -a, 1) + inside(high, b, 1) + mu * mass + sigma * (below - above)
+    second = (
+        inside(low, -a, 2)
+        + inside(high, b, 2)
+        + (mu**2 + sigma**2) * mass
+        + sigma * (mu * (below - above) + times(low, below) - times(high, above))
+    )
+    return Moments(mean, second - mean**2, _number(lower, -np.inf), _number(upper, np.inf))
+
+
+def _number(bound: Any, otherwise: float) -> float:
+    value = getattr(bound, "data", None)
+    return float(value) if value is not None and np.ndim(value) == 0 else otherwise
 
 
 def _positive(mean: Any, variance: Any | None) -> Moments:

@@ -24,7 +24,7 @@ from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import Lowered
 from pymle.model.moments import Moments, moments_of
 from pymle.model.problem import Problem
-from pymle.model.simulate import Simulator
+from pymle.model.simulate import Simulator, values_read
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class NewData:
         if not self.changed:
             return
         [replaced] = self._own.density.replace_random([compat.as_tensor(graph)])
-        read = _read(replaced)
+        read = values_read([replaced])
         for missing in self._missing:
             if self._model[missing] in read:
                 raise DataError.needed(missing, name)
@@ -314,21 +314,6 @@ def _moments(rv: Any) -> Moments | None:
     if compat.is_xtensor(rv):
         return None
     return moments_of(rv)
-
-
-def _read(graph: Any) -> set[Any]:
-    """Variables whose values a graph reads, those apart that it only takes the shape of."""
-    found: set[Any] = set()
-    waiting = [graph]
-    while waiting:
-        variable = waiting.pop()
-        if variable in found:
-            continue
-        found.add(variable)
-        owner = variable.owner
-        if owner is not None and type(owner.op).__name__ not in {"Shape", "Shape_i"}:
-            waiting.extend(owner.inputs)
-    return found
 
 
 def _plain(value: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ from pytensor.graph.basic import Variable
 
 from pymle.errors import DataError, ModelError
 from pymle.model import checks, compat, walks
+from pymle.model.affine import affine
 from pymle.model.coordinates import Coordinates, short
 from pymle.model.density import (
     Density,
@@ -41,7 +42,7 @@ from pymle.model.effects import (
     make_effects,
     reached,
 )
-from pymle.model.expressions import entry_index, expression
+from pymle.model.expressions import entry_index, expression, parsed
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import (
     Lowered,
@@ -480,6 +481,15 @@ class Problem:
     def dims_of_expression(self, graph: Any) -> tuple[str | None, ...]:
         """Dims of an expression, as far as elementwise arithmetic keeps them."""
         return dims_of_graph(graph, self.model.named_vars, self.model.named_vars_to_dims)
+
+    def affine(self, text: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Coefficients and constant of an expression that is linear in the natural values."""
+        return affine(text, self.layout, self.model.named_vars, self._labels_now)
+
+    def names_in(self, text: str) -> list[str]:
+        """Variables that an expression holds."""
+        places = parsed(text, self.model.named_vars, self._labels_now)[1]
+        return list(dict.fromkeys(name for name, _ in places.values()))
 
     def symbolic(self, result: Any, function: Callable[[Mapping[str, Any]], Any]) -> Any | None:
         """The graph of a function that returned one when it was given numbers; else None."""

@@ -131,6 +131,21 @@ class Simulator:
         return [point[name].astype(symbol.dtype) for name, symbol in self._symbols.items()]
 
 
+def values_read(graphs: Iterable[Any]) -> set[Any]:
+    """Variables whose values some graphs read, those apart that they only take the shape of."""
+    found: set[Any] = set()
+    waiting = list(graphs)
+    while waiting:
+        variable = waiting.pop()
+        if variable in found:
+            continue
+        found.add(variable)
+        owner = variable.owner
+        if owner is not None and type(owner.op).__name__ not in {"Shape", "Shape_i"}:
+            waiting.extend(owner.inputs)
+    return found
+
+
 def _checked_names(problem: Problem, names: Iterable[str] | None) -> tuple[str, ...]:
     priors = problem.roles.names(PRIOR)
     parts = [p.name for p in problem.model.potentials if p.name not in priors]

@@ -191,6 +191,7 @@ def spread_many(
     points: np.ndarray,
     shares: np.ndarray,
     index: Sequence[np.ndarray | None],
+    counts: np.ndarray,
 ) -> np.ndarray:
     """Sums over units of outer products of their scores, weighted as at the refits.
 
@@ -201,6 +202,8 @@ def spread_many(
     shares : numpy.ndarray, shape (n, u)
     index : sequence of (numpy.ndarray of int or None)
         As in `refit_many`.
+    counts : numpy.ndarray, shape (u,)
+        How many equal units each stands for by the likelihood's own weights.
 
     Returns
     -------
@@ -213,7 +216,8 @@ def spread_many(
         programs[name] = jax.jit(_spread_program(likelihood))
     held, weights, data = likelihood._arguments
     index = tuple(None if i is None else np.asarray(i, dtype=np.int32) for i in index)
-    return np.asarray(programs[name]((points, shares), held, weights, data, index))
+    given = points, shares
+    return np.asarray(programs[name](given, np.maximum(counts, 1e-300), held, weights, data, index))
 
 
 def unit_scores(
@@ -274,11 +278,11 @@ def _spread_program(likelihood: Likelihood) -> Any:
 
     scores = _unit_scores(likelihood)
 
-    def program(given: Any, held: Any, weights: Any, data: Any, index: Any) -> Any:
+    def program(given: Any, counts: Any, held: Any, weights: Any, data: Any, index: Any) -> Any:
         def one(row: Any) -> Any:
             x, share = row
             each = scores(x, share, held, weights, data, index)
-            return (each * share) @ each.T
+            return (each * (share / counts)) @ each.T
 
         return jax.lax.map(one, given)
 

@@ -238,7 +238,8 @@ class Likelihood:
         if "in blocks" not in self._programs:
             started = time.perf_counter()
             try:
-                found = block_program(self._call, *self._arguments, self.size)
+                held, weights, data = self._arguments
+                found = block_program(self._call, held, weights, data, self.size)
             except NotRowwiseError:
                 found = None
             self._programs["in blocks"] = found
@@ -290,6 +291,7 @@ class Likelihood:
         import jax.numpy as jnp
 
         blocks = self._blocks
+        assert blocks is not None
 
         def block(x: Any, held: Any, weights: Any, data: Any) -> Any:
             value, gradient, hessian, exact = blocks(x, held, weights, data)

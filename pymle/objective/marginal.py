@@ -106,6 +106,9 @@ class Marginal(Likelihood):
     parameters. Where the conditional mode is not found the value is nan.
     """
 
+    #: Scores take long enough for Hessians on the way to be differenced with little effort.
+    dear = True
+
     def __init__(
         self, plan: Plan, start: np.ndarray, *, data: Sequence[Any], rows: int, **rest: Any
     ) -> None:

@@ -117,7 +117,7 @@ def _dynamic_update(_equation: Any, shapes: Any, read: Reader) -> list[Route] | 
         return None
     kept = positions(shapes[0])
     cut = tuple(slice(a, a + n) for a, n in zip(starts, shapes[1], strict=True))
-    target = kept[cut].reshape(-1)
+    target = kept[cut].flatten()
     kept[cut] = -1
     return [Route(0, source=kept.reshape(-1)), Route(1, target=target, injective=True)]
 

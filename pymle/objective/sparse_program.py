@@ -228,8 +228,6 @@ class Walk:
             alike = len(outputs) == 1 and is_elementwise(step.equation)
             same = alike and variable.aval.shape == step.equation.outvars[0].aval.shape
             return mask if same and mask is not None else None
-        if all(mask is None for mask in outputs) and len(outputs) == 1:
-            return None
         here = np.zeros(size, dtype=bool)
         for aval, mask, paths in zip(
             (v.aval for v in step.equation.outvars), outputs, found, strict=True

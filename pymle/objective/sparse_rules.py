@@ -126,12 +126,17 @@ def _local(equation: Any, shape: tuple[int, ...]) -> bool:
         return equation.invars[0].aval.shape == ()
     if name not in _CALLS:
         return False
-    if name == "scan" and params["num_consts"] + params["num_carry"] != len(equation.invars):
-        return False
-    if name == "scan" and params["num_carry"] != len(equation.outvars):
-        return False
     inner = params.get("body_jaxpr", params.get("jaxpr", params.get("call_jaxpr")))
-    return all(_local(e, shape) for e in getattr(inner, "jaxpr", inner).eqns)
+    inner = getattr(inner, "jaxpr", inner)
+    if name == "scan" and not _carries(equation, inner):
+        return False
+    return all(_local(e, shape) for e in inner.eqns)
+
+
+def _carries(equation: Any, inner: Any) -> bool:
+    """Whether a loop hands everything on as it is: it takes nothing apart and stacks nothing."""
+    outside, inside = ([v.aval.shape for v in (*j.invars, *j.outvars)] for j in (equation, inner))
+    return outside == inside
 
 
 def elementwise(op: Operation) -> list[list[Lane]]:

@@ -1,5 +1,6 @@
 """Maximisation of log-likelihoods: functions of a vector; nothing here knows a model."""
 
+from pymle.optimize.active_set import Bound, maximise_within
 from pymle.optimize.constrained import ConstrainedSolution, maximise_subject_to
 from pymle.optimize.differences import differenced_hessian, directional_check
 from pymle.optimize.kinks import is_kink
@@ -12,6 +13,7 @@ from pymle.optimize.solve import maximise
 from pymle.optimize.starts import dispersed, spread_out
 
 __all__ = [
+    "Bound",
     "ConstrainedSolution",
     "Exploration",
     "Objective",
@@ -27,6 +29,7 @@ __all__ = [
     "is_kink",
     "maximise",
     "maximise_subject_to",
+    "maximise_within",
     "profile_scales",
     "search",
     "spread_out",

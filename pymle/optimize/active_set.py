@@ -14,6 +14,7 @@ from pymle.optimize.constrained import ConstrainedSolution, maximise_subject_to
 from pymle.optimize.differences import with_differenced_hessian
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
+from pymle.optimize.restore import derivatives_at, plain_units
 
 __all__ = ["Bound", "maximise_within"]
 
@@ -90,6 +91,14 @@ class _Rows:
         return self._constraint.second(x, full)
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """The constraints, and the units in which their rounding is judged."""
+
+    constraint: Constraint
+    units: np.ndarray
+
+
 class _BlockedError(Exception):
     """Raised while searching, by a point at which further inequalities fail."""
 
@@ -144,8 +153,10 @@ def maximise_within(
     objective = Remembered(objective)
     equations = np.asarray(equations, dtype=bool)
     x = np.array(start, dtype=np.float64)
+    here = derivatives_at(objective, _Rows(constraint, []), x)
+    limits = _Limits(constraint, plain_units(x) if here is None else here.units)
     always = [int(i) for i in np.flatnonzero(equations)]
-    working = always + _independent(constraint, x, always, _failing(constraint, x, always))
+    working = always + _independent(constraint, x, always, _failing(limits, x, always))
     best, released, stuck = -np.inf, -1, set[int]()
     history: list[ConstrainedSolution] = []
     allowed = 50 + 10 * len(equations)
@@ -158,20 +169,20 @@ def maximise_within(
             history.append(_unfinished(unfinished, Termination.ITERATION_LIMIT))
             break
         left = None if max_seconds is None else began + max_seconds - time.perf_counter()
-        outcome = _climb(objective, x, constraint, working, method, max_iterations, left, callback)
+        outcome = _climb(objective, x, limits, working, method, max_iterations, left, callback)
         if isinstance(outcome, _Crossing):
             x, working = outcome.x, [*working, outcome.row]
             continue
         found = outcome
         history.append(found)
         if found.termination in _AT_FAULT:
-            fewer = _fewer(constraint, x, working, always) if len(history) == 1 else None
+            fewer = _fewer(limits, x, working, always) if len(history) == 1 else None
             if fewer is None:
                 break
             working = fewer
             continue
         if found.termination in _AWAY:
-            crossing = _far_away(constraint, found, working)
+            crossing = _far_away(limits, found, working)
             if crossing is not None:
                 x, working = crossing.x, [*working, crossing.row]
                 continue
@@ -203,7 +214,7 @@ class _Crossing:
 def _climb(
     objective: Objective,
     x: np.ndarray,
-    constraint: Constraint,
+    limits: _Limits,
     working: list[int],
     method: str,
     max_iterations: int,
@@ -214,7 +225,7 @@ def _climb(
     inside: list[np.ndarray] = []
 
     def watch(present: np.ndarray) -> None:
-        if _failing(constraint, present, working):
+        if _failing(limits, present, working):
             raise _BlockedError(present)
         inside.append(present)
 
@@ -222,7 +233,7 @@ def _climb(
         found = maximise_subject_to(
             objective,
             x,
-            _Rows(constraint, working),
+            _Rows(limits.constraint, working),
             np.zeros(len(working)),
             method=method,
             max_iterations=max_iterations,
@@ -231,31 +242,31 @@ def _climb(
             watch=watch,
         )
     except _BlockedError as blocked:
-        return _crossing(constraint, inside[-1] if inside else None, blocked.x, working)
-    if found.termination not in _AT_FAULT and _failing(constraint, found.x, working):
-        return _crossing(constraint, inside[-1] if inside else None, found.x, working)
+        return _crossing(limits, inside[-1] if inside else None, blocked.x, working)
+    if found.termination not in _AT_FAULT and _failing(limits, found.x, working):
+        return _crossing(limits, inside[-1] if inside else None, found.x, working)
     return found
 
 
-def _failing(constraint: Constraint, x: np.ndarray, apart: list[int]) -> list[int]:
+def _failing(limits: _Limits, x: np.ndarray, apart: list[int]) -> list[int]:
     """Rows that are negative beyond rounding, the worst first."""
-    value, jacobian = constraint.value_and_jacobian(x)
-    size = value / allowance(value, jacobian, x, np.zeros(len(value)))
+    value, jacobian = limits.constraint.value_and_jacobian(x)
+    size = value / allowance(value, jacobian, x, 0.0, limits.units)
     size[apart] = 0.0
     rows = np.flatnonzero(~(size >= -_TOUCHES))
     return [int(i) for i in rows[np.argsort(size[rows], kind="stable")]]
 
 
 def _crossing(
-    constraint: Constraint, inside: np.ndarray | None, outside: np.ndarray, working: list[int]
+    limits: _Limits, inside: np.ndarray | None, outside: np.ndarray, working: list[int]
 ) -> _Crossing:
-    failing = _failing(constraint, outside, working)
+    failing = _failing(limits, outside, working)
     if inside is None:
         return _Crossing(outside, failing[0])
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = 0.5 * (low + high)
-        there = _failing(constraint, inside + middle * (outside - inside), working)
+        there = _failing(limits, inside + middle * (outside - inside), working)
         if there:
             high, failing = middle, there
         else:
@@ -265,9 +276,7 @@ def _crossing(
     return _Crossing(inside + low * (outside - inside), failing[0])
 
 
-def _far_away(
-    constraint: Constraint, found: ConstrainedSolution, working: list[int]
-) -> _Crossing | None:
+def _far_away(limits: _Limits, found: ConstrainedSolution, working: list[int]) -> _Crossing | None:
     """Where a way to infinity meets an inequality, however far."""
     direction = found.record.runaway_direction
     if direction is None:
@@ -275,11 +284,11 @@ def _far_away(
     for length in 2.0 ** np.arange(0, 31):
         outside = found.x + length * direction
         with np.errstate(all="ignore"):
-            value, jacobian = constraint.value_and_jacobian(outside)
+            value, jacobian = limits.constraint.value_and_jacobian(outside)
         if not (np.all(np.isfinite(value)) and np.all(np.isfinite(jacobian))):
             return None
-        if _failing(constraint, outside, working):
-            return _crossing(constraint, found.x, outside, working)
+        if _failing(limits, outside, working):
+            return _crossing(limits, found.x, outside, working)
     return None
 
 
@@ -300,10 +309,10 @@ def _independent(
 
 
 def _fewer(
-    constraint: Constraint, x: np.ndarray, working: list[int], always: list[int]
+    limits: _Limits, x: np.ndarray, working: list[int], always: list[int]
 ) -> list[int] | None:
     """Only the worst of the inequalities that fail at the start: all at once cannot hold."""
-    failing = _failing(constraint, x, always)
+    failing = _failing(limits, x, always)
     fewer = [*always, *failing[:1]]
     return fewer if len(fewer) < len(working) else None
 

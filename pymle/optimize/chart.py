@@ -109,9 +109,19 @@ class Remembered:
         known[key] = what
 
 
-def allowance(value: np.ndarray, jacobian: np.ndarray, x: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Size of each constraint's terms, of which its rounding is a small multiple of eps."""
-    moved = np.abs(jacobian) @ np.abs(x)
+def allowance(
+    value: np.ndarray,
+    jacobian: np.ndarray,
+    x: np.ndarray,
+    c: np.ndarray | float,
+    units: np.ndarray,
+) -> np.ndarray:
+    """Size of each constraint's terms, of which its rounding is a small multiple of eps.
+
+    A coordinate at zero counts with its unit: nothing is located better than to some multiple
+    of eps of a standard error.
+    """
+    moved = np.abs(jacobian) @ (np.abs(x) + 1.0 / units)
     size = np.abs(value) + np.abs(c) + np.where(np.isfinite(moved), moved, 0.0)
     return np.where(size > 0.0, size, np.finfo(np.float64).tiny)
 
@@ -274,8 +284,8 @@ class Chart:
             rest = value - self._target
             if not (np.all(np.isfinite(rest)) and np.all(np.isfinite(jacobian))):
                 return None
-            rest_in_terms = np.abs(rest) / allowance(value, jacobian, x, self._target)
-            size = float(rest_in_terms.max(initial=0.0))
+            terms = allowance(value, jacobian, x, self._target, self._units)
+            size = float((np.abs(rest) / terms).max(initial=0.0))
             slanted = (jacobian / self._units) @ self._across
             if size <= 2.0 * _EPS or (size <= 1e-12 and size >= 0.5 * before):
                 return self._described(y, w, x, jacobian, slanted)

@@ -16,6 +16,8 @@ ValueAndScore = Callable[[np.ndarray], tuple[float, np.ndarray]]
 _LEVELS, _MOST_LEVELS = 3, 9
 #: First step in units of the coordinate's conditional standard error.
 _FIRST_STEP = 0.1
+#: Step on the way to the maximum of an objective whose scores are dear, and its relative error.
+_QUICK_STEP, _QUICK_ERROR = 1e-3, 1e-6
 
 
 def differenced_hessian(
@@ -218,6 +220,10 @@ class _Differenced:
         return self._objective.values(X)
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
+        if self._scale is not None and getattr(self._objective, "dear", False):
+            hessian = self._quickly(x, self._scale)
+            if np.all(np.isfinite(hessian)):
+                return hessian
         hessian, error = differenced_hessian(self._objective.value_and_score, x, self._scale)
         if np.isfinite(error):
             # The error at the latest point is the one that matters at the end.
@@ -226,6 +232,23 @@ class _Differenced:
             if np.all(size > 0.0):
                 self._scale = 1.0 / size
         return hessian
+
+
+    def _quickly(self, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Central differences at one step: six digits, for two scores a coordinate."""
+        columns = []
+        for i, h in enumerate(_QUICK_STEP * scale):
+            up, down = x.copy(), x.copy()
+            up[i] += h
+            down[i] -= h
+            change = self.value_and_score(up)[1] - self.value_and_score(down)[1]
+            columns.append(np.asarray(change) / (up[i] - down[i]))
+        hessian = np.stack(columns, axis=1)
+        self.hessian_error = max(self.hessian_error, _QUICK_ERROR)
+        size = np.sqrt(np.abs(np.diagonal(hessian)))
+        if np.all(size > 0.0) and np.all(np.isfinite(size)):
+            self._scale = 1.0 / size
+        return 0.5 * (hessian + hessian.T)
 
 
 def with_differenced_hessian(objective: Objective) -> Objective:

@@ -96,6 +96,7 @@ def explore(
     first: Solution | None = None,
     units: np.ndarray | None = None,
     callback: Callable[[TraceStep], object] | None = None,
+    solve: Callable[..., Solution] = maximise,
 ) -> Exploration:
     """Maximise from several starts and compare the ends.
 
@@ -116,6 +117,8 @@ def explore(
     units : array_like, shape (k,), optional
         Lengths (such as standard errors) on which points count as near. By default the
         curvature at an end point, where known, else the spread of the candidates.
+    solve : callable
+        In place of `maximise`, with its arguments.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def explore(
                 break
             left = max(left, 0.0)
         found.append(
-            maximise(
+            solve(
                 objective,
                 start,
                 method=method,

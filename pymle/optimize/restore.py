@@ -14,6 +14,8 @@ __all__ = ["Nearby", "Reached", "derivatives_at", "independent", "plain_units", 
 
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_STEPS, _MOST_HALVINGS = 60, 30
+#: Steps beyond which convergence was not quadratic: the gradient may vanish where it ends.
+_QUICK = 12
 #: Constraint residual, relative to the size of the constraint's terms, that is rounding.
 _HOLDS = 1e-12
 #: Smallest singular value, of gradients scaled to length one, of independent constraints.
@@ -150,14 +152,14 @@ def reach(
     approached in stages.
     """
     value, jacobian = constraint.value_and_jacobian(start)
-    if _rest(value, jacobian, start, target) <= 4.0 * _EPS and _usable(objective, start):
-        return Reached(start, nearby=nearby)
     if nearby is not None:
         near = _restore(constraint, target, start, nearby.units)
         if near.failure is None and _usable(objective, near.x):
             return replace(near, nearby=nearby)
     nearby = derivatives_at(objective, constraint, start)
     units = plain_units(start) if nearby is None else nearby.units
+    if _rest(value, jacobian, start, target, units) <= 4.0 * _EPS and _usable(objective, start):
+        return Reached(start)
     plain: Reached | None = None
     if nearby is not None:
         predicted = _lagrange_step(nearby, value - target, jacobian)
@@ -206,12 +208,14 @@ def _restore(
             return Reached(x, Termination.INFEASIBLE, "The constraints are not finite there.")
         lengths = np.linalg.norm(jacobian / units, axis=1)
         lengths = np.where(lengths > 0.0, lengths, 1.0)
-        for _ in range(_MOST_STEPS):
+        for number in range(_MOST_STEPS):
             rest = value - target
             size = float(np.linalg.norm(rest / lengths))
             first = size if np.isnan(first) else first
-            close = _rest(value, jacobian, x, target)
+            close = _rest(value, jacobian, x, target, units)
             if close <= 2.0 * _EPS:
+                if number > _QUICK and _stationary(constraint, x, jacobian, units):
+                    return Reached(x, Termination.DEPENDENT, "A constraint is stationary there.")
                 return Reached(x)
             scaled = jacobian / units / lengths[:, None]
             step = np.linalg.lstsq(scaled, -rest / lengths, rcond=1e-12)[0] / units
@@ -229,20 +233,35 @@ def _restore(
                 break
             moves = [moves[1], float(np.linalg.norm(moved[0] - x))]
             x, value, jacobian = moved
-    return _not_reached(constraint, target, x, lengths, first, shrinking=moves[1] < 0.9 * moves[0])
+    shrinking = moves[1] < 0.9 * moves[0]
+    return _not_reached(constraint, target, x, units, lengths, first, shrinking=shrinking)
+
+
+def _stationary(
+    constraint: Constraint, x: np.ndarray, jacobian: np.ndarray, units: np.ndarray
+) -> bool:
+    """Whether a constraint's gradient is nothing beside its curvature, over one unit."""
+    for i, row in enumerate(jacobian):
+        weights = np.zeros(len(jacobian))
+        weights[i] = 1.0
+        curved = constraint.second(x, weights) / np.outer(units, units)
+        if np.linalg.norm(row / units) <= 1e-6 * np.linalg.norm(curved):
+            return True
+    return False
 
 
 def _not_reached(
     constraint: Constraint,
     target: np.ndarray,
     x: np.ndarray,
+    units: np.ndarray,
     lengths: np.ndarray,
     first: float,
     *,
     shrinking: bool,
 ) -> Reached:
     value, jacobian = constraint.value_and_jacobian(x)
-    if _rest(value, jacobian, x, target) <= _HOLDS:
+    if _rest(value, jacobian, x, target, units) <= _HOLDS:
         return Reached(x)
     left = np.abs(value - target) / lengths
     worst = int(np.argmax(left))
@@ -287,6 +306,9 @@ def _usable(objective: Remembered, x: np.ndarray) -> bool:
     return bool(np.isfinite(value) and np.all(np.isfinite(score)))
 
 
-def _rest(value: np.ndarray, jacobian: np.ndarray, x: np.ndarray, target: np.ndarray) -> float:
+def _rest(
+    value: np.ndarray, jacobian: np.ndarray, x: np.ndarray, target: np.ndarray, units: np.ndarray
+) -> float:
     """Largest residual relative to the size of its constraint's terms."""
-    return float((np.abs(value - target) / allowance(value, jacobian, x, target)).max(initial=0.0))
+    terms = allowance(value, jacobian, x, target, units)
+    return float((np.abs(value - target) / terms).max(initial=0.0))

@@ -85,6 +85,7 @@ def search(
     given: bool = False,
     seen_concave: bool = False,
     callback: Callable[[TraceStep], object] | None = None,
+    solve: Callable[..., Solution] = maximise,
 ) -> Search:
     """Maximise from a start, and from further ones where the first does not suffice.
 
@@ -110,12 +111,17 @@ def search(
         is evidence enough for a refit.
     callback : callable, optional
         Called with a `TraceStep` at every iteration.
+    solve : callable
+        In place of `maximise`, with its arguments: a search under constraints. Its attribute
+        ``straight`` says that they leave a convex set, on which concavity is evidence.
 
     Returns
     -------
     Search
     """
-    first = maximise(objective, start, method=method, callback=callback)
+    free = solve is maximise
+    straight = getattr(solve, "straight", free)
+    first = solve(objective, start, method=method, callback=callback)
     automatic = n_starts == "auto"
     if first.termination is Termination.INTERRUPTED or n_starts == 1:
         return Search(first, start, None, concave=False)
@@ -123,10 +129,10 @@ def search(
         return Search(first, start, None, concave=False)
     settled = first.converged or first.termination is Termination.RUNAWAY
     by_path = seen_concave or _seconds_each(first) > _DEAR
-    if automatic and settled and by_path and _concave_path(first):
+    if automatic and straight and settled and by_path and _concave_path(first):
         return Search(first, start, None, concave=True)
     points = _finite(candidates(64 if automatic else int(n_starts)))
-    if automatic and settled and _concave(objective, points[:_LOOKS]):
+    if automatic and straight and settled and _concave(objective, points[:_LOOKS]):
         return Search(first, start, None, concave=True)
     if not automatic:
         exploration = explore(
@@ -136,12 +142,13 @@ def search(
             max_starts=int(n_starts) - 1,
             first=first,
             callback=callback,
+            solve=solve,
         )
         kept, artefacts = _without_artefacts(objective, exploration)
         return Search(_nearest(kept, start), start, kept, concave=False, artefacts=artefacts)
-    kept, artefacts = _calm(objective, first, points, method, callback)
+    kept, artefacts = _calm(objective, first, points, method, callback, solve)
     apart = list(kept.solutions)
-    if not _agreed(kept) and getattr(objective, "batched", False):
+    if free and not _agreed(kept) and getattr(objective, "batched", False):
         kept, drawn = rounds(
             objective,
             _finite(candidates(1000)),
@@ -156,7 +163,7 @@ def search(
         kept, more = _without_artefacts(objective, kept)
         artefacts += more
     kept = _beyond_rounding(objective, kept)
-    if kept.higher_unconverged or not kept.best.converged:
+    if free and (kept.higher_unconverged or not kept.best.converged):
         kept = _go_on(objective, kept, method, callback)
         kept, more = _without_artefacts(objective, kept)
         artefacts += more
@@ -198,6 +205,7 @@ def _calm(
     points: np.ndarray,
     method: str,
     callback: Callable[[TraceStep], object] | None,
+    solve: Callable[..., Solution],
 ) -> tuple[Exploration, tuple[Solution, ...]]:
     """A few more starts, and a few more again unless all agree."""
     most, seconds = _CALM
@@ -212,6 +220,7 @@ def _calm(
             method=method,
             max_seconds=left,
             callback=callback,
+            solve=solve,
         )
         left -= exploration.seconds
         found += exploration.solutions

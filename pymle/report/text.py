@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pymle.inference.constraints import constraint_notes
 from pymle.report.table import summary_table
 
 _MOST_ROWS = 60
@@ -84,7 +85,22 @@ def _facts(fit: Any) -> list[tuple[str, str]]:
     nobs = f"{fit.nobs:g}" if np.isfinite(fit.nobs) else "unknown (Potential)"
     facts.append(("observations", nobs))
     facts.append(("parameters", str(fit.nparams)))
+    restriction = fit.estimate.restriction
+    if restriction is not None:
+        facts.append(("constraints", _constraints(restriction)))
     return facts
+
+
+def _constraints(restriction: Any) -> str:
+    """Every constraint; inequalities with whether they bind."""
+    parts = [
+        text if relation == "=" else f"{text} ({'binds' if active else 'does not bind'})"
+        for text, relation, active in zip(
+            restriction.texts, restriction.relations, restriction.active, strict=True
+        )
+    ]
+    more = f"; and {len(parts) - 8} more (fit.constraints)" if len(parts) > 8 else ""
+    return "; ".join(parts[:8]) + more
 
 
 def _shown_table(fit: Any) -> pd.DataFrame:
@@ -131,6 +147,7 @@ def _notes(fit: Any) -> list[str]:
         away = ", ".join(fit.verdict.parameters)
         where = "the edge of the support" if fit.verdict.status.value == "boundary" else "its limit"
         notes.append(f"standard errors are conditional on {away} at {where}")
+    notes += constraint_notes(fit.estimate) if fit.estimate.curvature_is_cheap else []
     held = fit.estimate.layout
     fixed = [
         f"{label} = {value:g}"

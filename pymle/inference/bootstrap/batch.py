@@ -25,10 +25,10 @@ def batchable(fitted: Fitted) -> bool:
     Returns
     -------
     bool
-        False on the interpreted route, without exact second derivatives, and for more than a
-        hundred parameters.
+        False on the interpreted route, without exact second derivatives, for more than a
+        hundred parameters, and for fits under constraints.
     """
-    return can_batch(fitted.likelihood)
+    return fitted.estimate.restriction is None and can_batch(fitted.likelihood)
 
 
 def refit_batch(

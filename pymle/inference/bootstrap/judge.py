@@ -76,12 +76,14 @@ def refit_one(
     Refit
         The local maximum near the start, or what was found instead.
     """
-    problem = fitted.problem if data is None else fitted.problem.with_data(data)
     weights = fitted.weights
     if shares is not None:
         assert codes is not None
-        own = weights or [np.ones(term.shape) for term in problem.observed]
+        own = weights or [np.ones(term.shape) for term in fitted.problem.observed]
         weights = [w * shares[c].reshape(np.shape(w)) for w, c in zip(own, codes, strict=True)]
+    if fitted.estimate.restriction is not None:
+        return _restricted(fitted, data, weights)
+    problem = fitted.problem if data is None else fitted.problem.with_data(data)
     likelihood = likelihood_of(problem, weights)
     x0 = fitted.estimate.x if start is None else np.asarray(start)
     likelihood.difference_if_needed(x0)
@@ -93,6 +95,18 @@ def refit_one(
     verdict, tails = judge(problem, likelihood, solution, x0)
     direction = _direction(fitted, solution, tails, verdict)
     return Refit(np.array(solution.x), float(solution.value), verdict, direction)
+
+
+def _restricted(
+    fitted: Fitted, data: Mapping[str, np.ndarray] | None, weights: list[np.ndarray] | None
+) -> Refit:
+    """A whole new fit, which knows the constraints."""
+    names = [term.name for term in fitted.problem.observed]
+    own = None if weights is None else dict(zip(names, weights, strict=True))
+    estimate = fitted.refit(
+        start=fitted.estimate.layout.to_point(fitted.estimate.natural), data=data, weights=own
+    ).estimate
+    return Refit(np.array(estimate.x), float(estimate.solution.value), estimate.verdict, None)
 
 
 def judge(

@@ -10,15 +10,16 @@ import numpy as np
 
 from pymle.fitted import Fitted
 from pymle.inference.bootstrap.batch import batchable, data_places
-from pymle.inference.bootstrap.judge import USABLE, refit_one
+from pymle.inference.bootstrap.judge import USABLE, Refit, refit_one
+from pymle.inference.bootstrap.processes import refits_apart
 from pymle.inference.bootstrap.scheme import Scheme
 from pymle.model.simulate import Simulator
 from pymle.objective.batched import Refits, refit_many
 from pymle.verdict import Status
 
-#: Seconds that a call of the compiled program should not exceed by much, and those that an
-#: operation takes.
-_PATIENCE, _EACH = 1.0, 2e-9
+#: Refits in one call of a compiled program, which is compiled for that number; fewer where a
+#: call would take longer than about so many seconds, with the seconds of an operation.
+_PIECE, _PATIENCE, _EACH = 50, 1.0, 2e-9
 #: Share of a block that the plain program may leave before the damped one is compiled.
 _LEFT = 0.2
 #: Conditional standard error on a log or log-odds scale beyond which a tail is looked for.
@@ -104,7 +105,7 @@ class Draws:
 
 
 def run_refits(
-    draws: Draws, n: int, callback: Callback | None = None, *, batch: bool = True
+    draws: Draws, n: int, callback: Callback | None = None, *, processes: int = 1
 ) -> Outcome:
     """Refit to all resamples.
 
@@ -115,8 +116,8 @@ def run_refits(
         Number of resamples.
     callback : callable, optional
         Called with the numbers done and asked for.
-    batch : bool
-        Run them in one compiled program where that can be.
+    processes : int
+        Worker processes, where the refits cannot run in one compiled program.
 
     Returns
     -------
@@ -124,53 +125,91 @@ def run_refits(
         What was done when a `KeyboardInterrupt` came, if one did.
     """
     fitted = draws.fitted
-    k = len(fitted.estimate.x)
-    in_batch = batch and batchable(fitted)
-    x, score = np.full((n, k), np.nan), np.full((n, k), np.nan)
-    status = np.full(n, None, dtype=object)
-    found: dict[int, np.ndarray] = {}
-    advice: dict[Status, str] = {}
-    named: dict[Status, dict[str, int]] = {}
-    done, by_solver, interrupted = 0, 0, False
+    state = _State(n, len(fitted.estimate.x))
+    in_batch, interrupted = batchable(fitted), False
     try:
-        for at, block in draws.blocks(n):
-            count = len(next(iter(block.values()))) if isinstance(block, dict) else len(block)
-            rest = np.arange(count)
-            if in_batch:
-                refits = _in_batch(draws, block, callback, at, n)
-                settled = refits.converged & ~_wide(fitted, refits)
-                x[at : at + count] = refits.x
-                score[at : at + count] = refits.start_score
-                status[at : at + count][settled] = Status.MAXIMUM
-                rest = np.flatnonzero(~settled)
-            for j in rest:
-                refit = _alone(draws, block, int(j))
-                x[at + j], status[at + j] = refit.x, refit.verdict.status
-                if refit.direction is not None:
-                    found[at + int(j)] = refit.direction
-                advice.setdefault(refit.verdict.status, refit.verdict.advice)
-                counts = named.setdefault(refit.verdict.status, {})
-                for label in refit.verdict.parameters:
-                    counts[label] = counts.get(label, 0) + 1
-                by_solver += 1
-                if not in_batch:
-                    done = at + int(j) + 1
-                    _tell(callback, done, n)
-            done = at + count
-            _tell(callback, done, n)
+        if in_batch:
+            _run_in_batches(draws, state, callback)
+        else:
+            jobs = _jobs(draws, n)
+            codes = None if draws.scheme.units is None else draws.scheme.codes
+            refits = (
+                (_alone(draws, job) for job in jobs)
+                if processes == 1
+                else refits_apart(fitted, codes, jobs, processes)
+            )
+            for i, refit in enumerate(refits):
+                state.add(i, refit)
+                state.done = i + 1
+                _tell(callback, i + 1, n)
     except KeyboardInterrupt:
         interrupted = True
-    names = [name for name in advice if name is not Status.MAXIMUM]
+    done = state.done
+    names = [name for name in state.advice if name is not Status.MAXIMUM]
     return Outcome(
-        x=x[:done],
-        status=status[:done],
-        directions={i: d for i, d in found.items() if i < done},
-        advice={name: advice[name] for name in names},
-        parameters={name: named[name] for name in names},
-        start_score=score[:done],
+        x=state.x[:done],
+        status=state.status[:done],
+        directions={i: d for i, d in state.directions.items() if i < done},
+        advice={name: state.advice[name] for name in names},
+        parameters={name: state.named[name] for name in names},
+        start_score=state.start_score[:done],
         interrupted=interrupted,
-        route=_route(in_batch, by_solver),
+        route=_route(in_batch, state.by_solver, processes),
     )
+
+
+class _State:
+    """What is known so far; private to `run_refits`, which freezes it."""
+
+    def __init__(self, n: int, k: int) -> None:
+        self.x, self.start_score = np.full((n, k), np.nan), np.full((n, k), np.nan)
+        self.status = np.full(n, None, dtype=object)
+        self.directions: dict[int, np.ndarray] = {}
+        self.advice: dict[Status, str] = {}
+        self.named: dict[Status, dict[str, int]] = {}
+        self.done = self.by_solver = 0
+
+    def add(self, i: int, refit: Refit) -> None:
+        status = refit.verdict.status
+        self.x[i], self.status[i] = refit.x, status
+        if refit.direction is not None:
+            self.directions[i] = refit.direction
+        self.advice.setdefault(status, refit.verdict.advice)
+        counts = self.named.setdefault(status, {})
+        for label in refit.verdict.parameters:
+            counts[label] = counts.get(label, 0) + 1
+        self.by_solver += 1
+
+
+def _run_in_batches(draws: Draws, state: _State, callback: Callback | None) -> None:
+    n = len(state.status)
+    for at, block in draws.blocks(n):
+        refits = refit_block(draws, block, tell=lambda j, at=at: _tell(callback, at + j, n))
+        settled = refits.converged & ~_wide(draws.fitted, refits)
+        rows = slice(at, at + len(settled))
+        state.x[rows], state.start_score[rows] = refits.x, refits.start_score
+        state.status[rows][settled] = Status.MAXIMUM
+        for j in np.flatnonzero(~settled):
+            state.add(at + int(j), _alone(draws, _job(block, int(j))))
+        state.done = rows.stop
+
+
+def _jobs(draws: Draws, n: int) -> Iterator[Any]:
+    for _, block in draws.blocks(n):
+        count = len(next(iter(block.values()))) if isinstance(block, dict) else len(block)
+        for j in range(count):
+            yield _job(block, j)
+
+
+def _job(block: Any, j: int) -> Any:
+    """One data set, or one set of factors, of a block."""
+    return {name: v[j] for name, v in block.items()} if isinstance(block, dict) else block[j]
+
+
+def _alone(draws: Draws, job: Any) -> Refit:
+    if isinstance(job, dict):
+        return refit_one(draws.fitted, data=job)
+    return refit_one(draws.fitted, shares=job, codes=draws.scheme.codes)
 
 
 def _tell(callback: Callback | None, done: int, n: int) -> None:
@@ -178,18 +217,40 @@ def _tell(callback: Callback | None, done: int, n: int) -> None:
         callback(done, n)
 
 
-def _route(in_batch: bool, by_solver: int) -> str:
+def _route(in_batch: bool, by_solver: int, processes: int) -> str:
     if not in_batch:
-        return "one after the other by the solver"
+        return "by the solver" + (f" in {processes} processes" if processes > 1 else "")
     if not by_solver:
         return "in one compiled program"
     return f"in one compiled program, {by_solver} of them by the solver"
 
 
-def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: int) -> Refits:
+def refit_block(
+    draws: Draws,
+    block: Any,
+    *,
+    start: np.ndarray | None = None,
+    damped: bool = True,
+    tell: Callable[[int], object] | None = None,
+) -> Refits:
     """A block in the compiled programs: the plain one, and the damped one for what is left.
 
-    Which one runs depends on the block alone, so that a seed repeats the numbers exactly.
+    Parameters
+    ----------
+    draws : Draws
+    block : numpy.ndarray (b, u) or dict
+        As `Draws.blocks` gives it.
+    start : numpy.ndarray, shape (b, k), optional
+        The estimate by default.
+    damped : bool
+        Run the damped program where the plain one leaves many.
+    tell : callable, optional
+        Called with the number done.
+
+    Returns
+    -------
+    Refits
+        Which program ran depends on the block alone, so that a seed repeats the numbers.
     """
     fitted, scheme = draws.fitted, draws.scheme
     problem, likelihood = fitted.problem, fitted.likelihood
@@ -204,12 +265,13 @@ def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: i
         index = [c.reshape(t.shape) for c, t in zip(scheme.codes, problem.observed, strict=True)]
     size = len(fitted.estimate.x)
     work = 6.0 * _EACH * likelihood._rows * size * (size + 20)
-    piece = int(np.clip(_PATIENCE / work, 1, min(scheme.at_once, n)))
+    piece = int(np.clip(_PATIENCE / work, 1, min(scheme.at_once, _PIECE)))
+    begin = np.broadcast_to(fitted.estimate.x if start is None else start, (count, size))
 
     def refit(rows: np.ndarray, values: bool) -> Refits:
         return refit_many(
             likelihood,
-            fitted.estimate.x,
+            begin[rows],
             shares=None if shares is None else shares[rows],
             index=index,
             replaced={place: v[rows] for place, v in replaced.items()},
@@ -219,12 +281,13 @@ def _in_batch(draws: Draws, block: Any, callback: Callback | None, at: int, n: i
         )
 
     parts = []
-    for start in range(0, count, piece):
-        parts.append(refit(np.arange(start, min(start + piece, count)), values=False))
-        _tell(callback, at + min(start + piece, count), n)
+    for at in range(0, count, piece):
+        parts.append(refit(np.arange(at, min(at + piece, count)), values=False))
+        if tell is not None:
+            tell(min(at + piece, count))
     found = Refits.joined(parts)
     left = np.flatnonzero(~found.converged)
-    if len(left) > max(_LEFT * count, 1):
+    if damped and len(left) > max(_LEFT * count, 1):
         again = refit(left, values=True)
         better = again.converged
         for name in ("x", "score", "hessian", "converged"):
@@ -242,9 +305,3 @@ def _wide(fitted: Fitted, refits: Refits) -> np.ndarray:
     bent = fitted.problem.coordinates.bent_coordinates
     curvature = -np.diagonal(refits.hessian, axis1=1, axis2=2)
     return np.any(curvature[:, bent] < _WIDE**-2, axis=1)
-
-
-def _alone(draws: Draws, block: Any, j: int) -> Any:
-    if isinstance(block, dict):
-        return refit_one(draws.fitted, data={name: v[j] for name, v in block.items()})
-    return refit_one(draws.fitted, shares=block[j], codes=draws.scheme.codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
@@ -71,10 +72,8 @@ def autocorrelated(
             f"{sorted(lengths)}. Give them a common time dim."
         )
     times = units.index.get_level_values(0)
-    ordered = times.is_monotonic_increasing or not (
-        np.issubdtype(times.dtype, np.number) or np.issubdtype(times.dtype, np.datetime64)
-    )
-    if not ordered:
+    comparable = is_numeric_dtype(times.dtype) or is_datetime64_any_dtype(times.dtype)
+    if comparable and not times.is_monotonic_increasing:
         raise AnalysisError(
             'cov="HAC" takes the rows in time order, and the coordinates '
             f"{list(times[:4])}... are not increasing. Sort the data."

@@ -10,6 +10,8 @@ from pymle.estimate import Estimate
 
 #: Share of a function's gradient in directions without curvature above which it has no SE.
 _TOUCHES = 1e-6
+#: The same along constraints, below which they hold a function fast.
+_HELD = 1e-11
 
 
 def unconstrained_covariance(estimate: Estimate) -> np.ndarray:
@@ -86,7 +88,9 @@ def jacobian_covariance(
     -----
     With a proven null space N of the information only functions whose gradient is
     orthogonal to N are identified; for those the inverse on any complement of N gives
-    the same variance (Rao 1973, section 4a.4), and that is what is computed.
+    the same variance (Rao 1973, section 4a.4), and that is what is computed. Under constraints
+    with tangent basis T it is ``T (T' I T)^-1 T'``, with I from the Lagrangian (Aitchison and
+    Silvey 1958, doi:10.1214/aoms/1177706538).
     """
     if covariance is not None:
         return covariance.of(jacobian)
@@ -123,10 +127,15 @@ def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.n
     if null is None or curvature is None:
         fixed = ~np.any(_dense(jacobian) != 0, axis=1)
         return np.zeros((rows, 1)), fixed
-    scale = curvature.scale
-    scaled = _dense(jacobian) / scale
+    scale, information, dense = curvature.scale, curvature.information, _dense(jacobian)
+    if estimate.restriction is not None:
+        tangent = estimate.restriction.tangent
+        information = tangent.T @ information @ tangent
+        null = np.linalg.lstsq(tangent, null, rcond=None)[0]
+        dense, scale = _along(dense, tangent, information, scale)
+    scaled = dense / scale
     known = np.ones(rows, dtype=bool)
-    information = curvature.information / np.outer(scale, scale)
+    information = information / np.outer(scale, scale)
     if null.shape[1]:
         directions, _ = np.linalg.qr(null * scale[:, None], mode="complete")
         q = null.shape[1]
@@ -142,3 +151,15 @@ def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.n
 
     factor = np.linalg.cholesky(information)
     return solve_triangular(factor, scaled.T, lower=True).T, known
+
+
+def _along(
+    jacobian: np.ndarray, tangent: np.ndarray, information: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives along constraints, and the scale there; what they hold fast is zero."""
+    diagonal = np.diagonal(information)
+    inner = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    moved = jacobian @ tangent
+    before = np.linalg.norm(jacobian / scale, axis=1)
+    moved[np.linalg.norm(moved / inner, axis=1) <= _HELD * before] = 0.0
+    return moved, inner

@@ -323,7 +323,9 @@ def _by_name(problem: Problem, term: Any, name: str) -> np.ndarray:
             "index of each observation, as an array or as the name of its pm.Data"
             + _suggested(data, term)
         )
-    raise AnalysisError.unknown_clusters(name, [*(d for d in dims if d), *data])
+    fitting = [each for each, labels in coords.items() if len(labels) == term.shape[0]]
+    known = dict.fromkeys([*(d for d in dims if d), *data, *fitting])
+    raise AnalysisError.unknown_clusters(name, known)
 
 
 def _suggested(data: Mapping[str, np.ndarray], term: Any) -> str:

@@ -210,7 +210,7 @@ def _from_text(fitted: Fitted, what: str | Sequence[str]) -> list[_Equation]:
             raise AnalysisError.constant_hypothesis(parsed.text)
         if isinstance(left, float):
             left, right = right, left  # "0 = a" is "a = 0"
-        assert isinstance(left, Quantity)
+        assert isinstance(left, Quantity)  # the other side was a number
         if isinstance(right, float):
             whole, null = left, right
         else:
@@ -226,11 +226,12 @@ def _texts(text: str, left: Quantity, right: Quantity | float, size: int) -> lis
         return [text]
 
     def side(of: Quantity | float, i: int) -> str:
-        if isinstance(of, float):
+        if not isinstance(of, Quantity):
             return f"{of:g}"
         return of.labels[i if of.size == size else 0]
 
-    if left.size not in (1, size) or not (isinstance(right, float) or right.size in (1, size)):
+    sizes = {each.size for each in (left, right) if isinstance(each, Quantity)}
+    if not sizes <= {1, size}:
         return [f"{text} [{i}]" for i in range(size)]
     return [f"{side(left, i)} = {side(right, i)}" for i in range(size)]
 

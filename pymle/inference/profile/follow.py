@@ -58,6 +58,8 @@ class Asked:
         In place of the chi-squared one.
     wald : tuple of two float, or None
         Wald limits. They are looked at first, and stay where the likelihood is quadratic enough.
+    calibration : str
+        Where the cut-off comes from.
     """
 
     what: What
@@ -65,6 +67,7 @@ class Asked:
     name: str | None = None
     cutoff: float | None = None
     wald: tuple[float, float] | None = None
+    calibration: str = "chi-squared(1)"
 
 
 def cutoff_of(level: float, freedom: int = 1) -> float:
@@ -158,6 +161,8 @@ def profile(
                 done.append(one)
                 if Flag.INTERRUPTED in (one.lower_flag, one.upper_flag):
                     break
+            return Profiles(tuple(done))
+        except KeyboardInterrupt:
             return Profiles(tuple(done))
         except HigherError as error:
             found = better_start(fitted, error.place)
@@ -270,7 +275,25 @@ def _one(fitted: Fitted, component: Component, level: float, asked: Asked, curve
         pass
     ends += [(float("nan"), Flag.INTERRUPTED)] * (2 - len(ends))
     one = _record(fitted, component, level, cutoff, follower, sides, ends)
-    return replace(one, nonquadratic=measure)
+    return replace(
+        one,
+        nonquadratic=measure,
+        calibration=asked.calibration,
+        monotone=one.monotone and not _elsewhere(fitted, component, one),
+    )
+
+
+def _elsewhere(fitted: Fitted, component: Component, one: Profile) -> bool:
+    """Whether another maximum that the fit met lies above the cut-off and outside the limits."""
+    found = fitted.estimate.exploration
+    for cluster in () if found is None else found.clusters:
+        if cluster.converged and 2.0 * (one.loglik - cluster.value) < one.cutoff**2:
+            value = component.natural(cluster.x)
+            width = one.upper - one.lower
+            slack = 1e-6 * width if np.isfinite(width) else 0.0
+            if value < one.lower - slack or value > one.upper + slack:
+                return True
+    return False
 
 
 def _trace(

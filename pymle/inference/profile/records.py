@@ -88,6 +88,8 @@ class Profile:
     nonquadratic : float
         Relative distance of the signed root from its quadratic value at the Wald limits, the
         larger of the two (see `pymle.inference.quadratic`); nan where it was not asked for.
+    calibration : str
+        Where the cut-off comes from.
     better_fit : Fit or None
         A fit with a higher log-likelihood that the profile met.
     """
@@ -113,6 +115,7 @@ class Profile:
     evaluations: Mapping[str, int]
     places: int
     nonquadratic: float = float("nan")
+    calibration: str = "chi-squared(1)"
     better_fit: Any = None
     _again: Callable[..., Profile] | None = field(default=None, repr=False)
 

@@ -1,0 +1,153 @@
+"""Distribution functions of the observed variables at their data, for residuals."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.basic import logcdf
+from pytensor.tensor.random.type import RandomType
+
+from pymle.model import compat, walks
+from pymle.model.density import repaired, replace_random
+from pymle.model.lower import double_precision
+from pymle.model.moments import moments_of
+from pymle.model.problem import Problem
+from pymle.model.simulate import values_read
+
+EXACT, AHEAD, ENTRYWISE = "exact", "one step ahead", "given the entries before"
+
+
+@dataclass(frozen=True)
+class Cumulative:
+    """Probabilities to lie below and not above an observation.
+
+    Attributes
+    ----------
+    how : str
+        ``exact``; ``one step ahead`` (given the series so far); ``given the entries before``
+        (of a multivariate normal vector).
+    below : numpy.ndarray
+        Logarithm of the probability of smaller values.
+    upto : numpy.ndarray
+        Logarithm of the probability of values not larger.
+    scores : numpy.ndarray or None
+        Standard normal scores themselves, where those are computed instead.
+    """
+
+    how: str
+    below: np.ndarray
+    upto: np.ndarray
+    scores: np.ndarray | None = None
+
+
+def cumulative(
+    problem: Problem, name: str, y: np.ndarray, natural: np.ndarray
+) -> Cumulative | None:
+    """The distribution function of an observed variable at its data and at a natural point.
+
+    Parameters
+    ----------
+    problem : Problem
+    name : str
+    y : numpy.ndarray
+        The observed values.
+    natural : numpy.ndarray, shape (m,)
+
+    Returns
+    -------
+    Cumulative or None
+        None where PyMC has no distribution function.
+    """
+    rv = problem.model[name]
+    if compat.is_xtensor(rv) or rv.owner is None:
+        return None
+    kind = type(rv.owner.op).__name__
+    values = problem.density.values
+
+    def evaluated(graphs: list[Any], given: dict[Any, np.ndarray]) -> list[np.ndarray]:
+        with double_precision():
+            # In this order: the repairs copy the graph, and copies of the model's variables
+            # would be drawn at random.
+            outputs = repaired(replace_random(problem.model, values, graphs))
+        if any(isinstance(v.type, RandomType) for v in values_read(outputs)):
+            raise NotImplementedError("a random draw is left in the distribution function")
+        with problem._swapped(), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return walks.evaluate(outputs, {**problem._given(natural), **given})
+
+    if kind == "MvNormalRV":
+        mean, covariance = evaluated([moments_of(rv).mean, rv.owner.inputs[-1]], {})
+        scores = _whitened(y - mean, covariance)
+        return Cumulative(ENTRYWISE, np.full(y.shape, -np.inf), np.zeros(y.shape), scores)
+    build = {"AutoRegressiveRV": _autoregressive, "RandomWalkRV": _random_walk}.get(kind)
+    if build is None:
+        build = _categorical if kind == "CategoricalRV" else _logcdf
+        if getattr(rv.owner.op, "ndim_supp", 0):
+            return None
+    value = problem.model.rvs_to_values[rv]
+    symbol = pt.tensor("y", dtype=str(y.dtype), shape=(None,) * y.ndim)
+    try:
+        with warnings.catch_warnings(), double_precision():
+            warnings.simplefilter("ignore")
+            graph = build(rv, symbol, compat.as_tensor(value))
+        # A mass at a point shows as a step to the next smaller number.
+        smaller = y - 1 if y.dtype.kind in "iub" else np.nextafter(y, -np.inf)
+        [upto], [below] = (evaluated([graph], {symbol: at}) for at in (y, smaller.astype(y.dtype)))
+    except (NotImplementedError, TypeError, ValueError, IndexError, AttributeError):
+        return None
+    if upto.shape != y.shape or np.isnan(upto).any() or np.isnan(below).any():
+        return None
+    how = AHEAD if kind in {"AutoRegressiveRV", "RandomWalkRV"} else EXACT
+    return Cumulative(how, np.minimum(below, upto), np.minimum(upto, 0.0))
+
+
+Build = Callable[[Any, Any, Any], Any]
+
+
+def _logcdf(rv: Any, at: Any, _: Any) -> Any:
+    return pt.broadcast_to(logcdf(rv, at, warn_rvs=False), at.shape)
+
+
+def _categorical(rv: Any, at: Any, _: Any) -> Any:
+    """The order of the categories is that of their numbers."""
+    p = rv.owner.inputs[-1]
+    total = pt.cumsum(p, axis=-1)
+    total = pt.broadcast_to(total, (*at.shape, p.shape[-1])) if at.ndim else total
+    inside = pt.clip(at, 0, p.shape[-1] - 1)
+    picked = pt.take_along_axis(total, inside[..., None], axis=-1)[..., 0]
+    return pt.log(pt.switch(pt.lt(at, 0), 0.0, pt.minimum(picked, 1.0)))
+
+
+def _random_walk(rv: Any, at: Any, past: Any) -> Any:
+    """Each step given the position before it."""
+    start, steps = rv.owner.inputs[:2]
+    first = logcdf(start, at[..., :1], warn_rvs=False)
+    later = logcdf(steps, at[..., 1:] - past[..., :-1], warn_rvs=False)
+    return pt.concatenate([first, later], axis=-1)
+
+
+def _autoregressive(rv: Any, at: Any, past: Any) -> Any:
+    """Each entry given as many before it as the order."""
+    rhos, sigma, start = rv.owner.inputs[:3]
+    order, constant = rv.owner.op.ar_order, int(rv.owner.op.constant_term)
+    mean = sum(
+        rhos[..., i + constant, None] * past[..., order - (i + 1) : -(i + 1)] for i in range(order)
+    )
+    if constant:
+        mean = mean + rhos[..., 0, None]
+    first = logcdf(start, at[..., :order], warn_rvs=False)
+    later = logcdf(pm.Normal.dist(mean, sigma[..., None]), at[..., order:], warn_rvs=False)
+    return pt.concatenate([first, later], axis=-1)
+
+
+def _whitened(deviations: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Deviations of each entry from its mean given those before it, in standard deviations."""
+    factor = np.linalg.cholesky(covariance)
+    factor = np.broadcast_to(factor, (*deviations.shape, deviations.shape[-1]))
+    return np.linalg.solve(factor, deviations[..., None])[..., 0]

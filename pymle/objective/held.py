@@ -1,0 +1,106 @@
+"""Derivatives with respect to held natural values, which may lie on the edge of their support."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Share of the largest slope of the log-likelihood below which one is zero by symmetry.
+_FLAT = 1e-9
+
+
+@dataclass(frozen=True)
+class HeldCurvature:
+    """First and second derivatives with respect to held values and the coordinates.
+
+    Attributes
+    ----------
+    score : numpy.ndarray, shape (q + k,)
+        Held values first.
+    hessian : numpy.ndarray, shape (q + k, q + k)
+    squared : numpy.ndarray of bool, shape (q,)
+        The log-likelihood is even in this held value (a standard deviation at zero):
+        derivatives are with respect to its square.
+    """
+
+    score: np.ndarray
+    hessian: np.ndarray
+    squared: np.ndarray
+
+
+def held_curvature(
+    call: Callable[..., tuple],
+    x: np.ndarray,
+    held: np.ndarray,
+    weights: Sequence[Any],
+    data: Sequence[Any],
+    places: np.ndarray,
+    on_edge: np.ndarray,
+) -> HeldCurvature:
+    """Differentiate a log-likelihood at held values.
+
+    Parameters
+    ----------
+    call : callable
+        ``(x, held, weights, data) -> (value, ...)``, traceable by JAX.
+    x : numpy.ndarray, shape (k,)
+    held : numpy.ndarray, shape (m,)
+        Natural vector that carries the held values.
+    weights, data : sequence of arrays
+    places : numpy.ndarray of int, shape (q,)
+        Which of the held values.
+    on_edge : numpy.ndarray of bool, shape (q,)
+        Those that lie on the edge of their support, where the log-likelihood may be even in
+        them.
+
+    Returns
+    -------
+    HeldCurvature
+    """
+    import jax
+    import jax.numpy as jnp
+
+    q = len(places)
+    start = jnp.concatenate([jnp.asarray(held)[places], jnp.asarray(x, dtype=jnp.float64)])
+    fixed = jnp.asarray(held, dtype=jnp.float64)
+
+    def value(z: Any) -> Any:
+        return call(z[q:], fixed.at[places].set(z[:q]), tuple(weights), tuple(data))[0]
+
+    score = np.array(jax.jit(jax.grad(value))(start))
+    hessian = np.array(jax.jit(jax.hessian(value))(start))
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    squared = np.zeros(q, dtype=bool)
+    for i in np.flatnonzero(on_edge):
+        # Even in this value: its slope and all mixed derivatives vanish.
+        others = np.arange(q + len(x)) != i
+        even = abs(score[i]) <= _FLAT * max(size[i], 1.0) and np.all(
+            np.abs(hessian[i, others]) <= _FLAT * np.maximum(size[i] * size[others], 1.0)
+        )
+        squared[i] = bool(even) and np.isfinite(size[i])
+    for i in np.flatnonzero(squared):
+        unit = jnp.eye(len(start))[i]
+
+        def curved(z: Any, unit: Any = unit) -> Any:
+            return _along(_along(value, unit), unit)(z)
+
+        score[i] = 0.5 * float(jax.jit(curved)(start))
+        slope = 0.5 * np.array(jax.jit(jax.grad(curved))(start))
+        hessian[i, :] = hessian[:, i] = slope
+        hessian[i, i] = float(jax.jit(_along(_along(curved, unit), unit))(start)) / 12.0
+        for j in np.flatnonzero(squared):
+            if j < i:
+                other = jnp.eye(len(start))[j]
+                mixed = float(jax.jit(_along(_along(curved, other), other))(start))
+                hessian[i, j] = hessian[j, i] = 0.25 * mixed
+    return HeldCurvature(score, 0.5 * (hessian + hessian.T), squared)
+
+
+def _along(function: Callable[[Any], Any], direction: Any) -> Callable[[Any], Any]:
+    """The derivative of a function along a direction, as a function."""
+    import jax
+
+    return lambda z: jax.jvp(function, (z,), (direction,))[1]
