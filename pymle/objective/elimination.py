@@ -23,6 +23,8 @@ import numpy as np
 
 #: Multiplications that cost as much as one more round: its dispatch, and its compilation once.
 _ROUND_COST = 4e6
+#: Rounds after which small groups are gone.
+_FEW_ROUNDS = 4
 #: Largest dense core.
 LARGEST_CORE = 6000
 #: Multiplications by gather and scatter that cost as much as one of a dense factorisation.
@@ -251,14 +253,11 @@ def eliminate(rows: np.ndarray, columns: np.ndarray, size: int) -> Elimination:
     first = np.concatenate([[True], keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, bool)
     upper = off[order[first]]
     edges = np.stack([low[order[first]], high[order[first]]])
-    rounds: list[Round] = []
-    left = size
-    while left:
-        chosen = _independent(edges, left)
-        if chosen is None:
-            break
-        step, edges, left = _round(edges, left, chosen)
-        rounds.append(step)
+    # Small groups are gone after a few rounds: no core, and none of its library calls, is left.
+    rounds, edges_left, left = _plan(edges, size, 0.0, most=_FEW_ROUNDS)
+    if left:
+        rounds, edges_left, left = _plan(edges, size, _ROUND_COST)
+    edges = edges_left
     if left > LARGEST_CORE:
         raise TooDenseError(f"a dense core of {left} unknowns")
     own = np.arange(left)
@@ -267,7 +266,21 @@ def eliminate(rows: np.ndarray, columns: np.ndarray, size: int) -> Elimination:
     return Elimination(size, *places, tuple(rounds), core, left)
 
 
-def _independent(edges: np.ndarray, size: int) -> np.ndarray | None:
+def _plan(
+    edges: np.ndarray, size: int, round_cost: float, most: int | None = None
+) -> tuple[list[Round], np.ndarray, int]:
+    """Rounds, and what is left after them: entries, and how many unknowns."""
+    rounds: list[Round] = []
+    while size and (most is None or len(rounds) < most):
+        chosen = _independent(edges, size, round_cost)
+        if chosen is None:
+            break
+        step, edges, size = _round(edges, size, chosen)
+        rounds.append(step)
+    return rounds, edges, size
+
+
+def _independent(edges: np.ndarray, size: int, round_cost: float) -> np.ndarray | None:
     """Unknowns to eliminate together (a mask), or None where dense is cheaper."""
     a, b = edges
     if len(a) == 0:
@@ -296,7 +309,7 @@ def _independent(edges: np.ndarray, size: int) -> np.ndarray | None:
         open_[a[new[b]]] = False
     fill = float(np.sum(degree[chosen].astype(float) ** 2)) / 2
     gain = (size**3 - (size - chosen.sum()) ** 3) / 3.0
-    if size <= LARGEST_CORE and fill * _SCATTER_COST + _ROUND_COST > gain:
+    if size <= LARGEST_CORE and fill * _SCATTER_COST + round_cost > gain:
         return None
     return chosen if chosen.any() else None
 
