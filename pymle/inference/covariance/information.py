@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 
 #: Share of a function's gradient in directions without curvature above which it has no SE.
@@ -61,6 +62,7 @@ def standard_errors(estimate: Estimate, jacobian: np.ndarray, covariance: Any = 
     """
     if covariance is not None:
         return covariance.standard_errors(jacobian)
+    _refuse_sampling(estimate)
     half, known = whitened(estimate, jacobian)
     out = np.sqrt(np.sum(half**2, axis=1))
     return np.where(known, out, np.nan)
@@ -94,11 +96,18 @@ def jacobian_covariance(
     """
     if covariance is not None:
         return covariance.of(jacobian)
+    _refuse_sampling(estimate)
     half, known = whitened(estimate, jacobian)
     out = half @ half.T
     out[~known, :] = np.nan
     out[:, ~known] = np.nan
     return out
+
+
+def _refuse_sampling(estimate: Estimate) -> None:
+    """With sampling weights the information is no covariance, and none is given by mistake."""
+    if estimate.weights_kind == "sampling":
+        raise AnalysisError.sampling_weights("The inverse information as a covariance")
 
 
 def _dense(matrix: Any) -> np.ndarray:
