@@ -99,11 +99,6 @@ class Estimator:
         """Constraints between the parameters, under which every fit is made."""
         return self._settings.constraints
 
-    @property
-    def constraints(self) -> Constraints | None:
-        """Constraints between the parameters, under which every fit is made."""
-        return self._settings.constraints
-
     def estimate(
         self,
         *,
@@ -292,8 +287,6 @@ class Estimator:
             curvature, source = known, lambda: known
 
         natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
-        if bound is not None:
-            natural = bound.settled(natural)
         if bound is not None:
             natural = bound.settled(natural)
         coordinates = problem.coordinates
