@@ -23,7 +23,7 @@ from pymle.objective.sparse_rules import Fibres, Operation, through
 __all__ = ["product"]
 
 #: Share of entries of a known matrix below which its zeros are left out.
-_SPARSE = 0.3
+_SPARSE = 0.5
 #: How many numbers more than there are derivatives a dense product may work on.
 _PADDED = 8
 

@@ -32,6 +32,7 @@ _INLINED = frozenset(
         "jit",
         "pjit",
         "closed_call",
+        "composite",
         "core_call",
         "core_closed_call",
         "checkpoint",
@@ -111,7 +112,9 @@ def _inline(
         at = [read(atom) for atom in equation.invars]
         name, params = equation.primitive.name, equation.params
         inner = params.get("jaxpr", params.get("call_jaxpr", params.get("fun_jaxpr")))
-        if name in _INLINED and inner is not None:
+        if name == "bcoo_dot_general":
+            inner = _written_out(equation)
+        if (name in _INLINED or name == "bcoo_dot_general") and inner is not None:
             found = _inline(
                 program, getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), at
             )
@@ -120,6 +123,28 @@ def _inline(
             program.steps.append(Step(equation, tuple(at), tuple(found)))
         number.update(zip(equation.outvars, found, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _written_out(equation: Any) -> Any:
+    """A sparse matrix times a dense one, entry by entry; None for stacks of matrices."""
+    import jax
+    import jax.numpy as jnp
+
+    shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
+    (contract, batch), out = equation.params["dimension_numbers"], equation.outvars[0].aval
+    if shapes[0].ndim != 1 or shapes[1].shape[1:] != (2,) or batch[0] or len(contract[0]) != 1:
+        return None
+    summed, [axis] = contract[0][0], contract[1]
+
+    def product(data: Any, indices: Any, other: Any) -> Any:
+        lines = jnp.moveaxis(other, axis, 0)
+        # Entries outside of the matrix are padding.
+        lines = lines.at[indices[:, summed]].get(mode="fill", fill_value=0)
+        terms = data.reshape(-1, *[1] * (lines.ndim - 1)) * lines
+        nothing = jnp.zeros(out.shape, out.dtype)
+        return nothing.at[indices[:, 1 - summed]].add(terms.astype(out.dtype), mode="drop")
+
+    return jax.make_jaxpr(product)(*shapes)
 
 
 class Walk:

@@ -33,10 +33,10 @@ __all__ = ["FLAT", "Operation", "cumulate", "elementwise", "is_elementwise", "mo
 _NAMES = """
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil
     clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1
-    floor ge gt igamma igamma_grad_a igammac integer_pow is_finite le lgamma log log1p logistic lt
-    max min mul ne neg nextafter not or polygamma pow random_gamma_grad reduce_precision
-    regularized_incomplete_beta rem round rsqrt select_n sign sin sinh sqrt square stop_gradient
-    sub tan tanh xor zeta
+    floor ge gt igamma igamma_grad_a igammac integer_pow is_finite le lgamma log log1p log2
+    logistic lt max min mul ne neg nextafter not one_minus_square or polygamma polynomial pow
+    random_gamma_grad reduce_precision regularized_incomplete_beta rem round rsqrt select_n sign
+    sin sinh sqrt square stop_gradient sub tan tanh xor zeta
 """
 #: Primitives of JAX that do the same to every element.
 ELEMENTWISE = frozenset(_NAMES.split())
