@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pymle.objective.sparse_columns import Fibres, through
 from pymle.objective.sparse_lanes import (
     Lane,
     Pattern,
@@ -18,7 +19,7 @@ from pymle.objective.sparse_lanes import (
     unique,
 )
 from pymle.objective.sparse_places import positions
-from pymle.objective.sparse_rules import Fibres, Operation, through
+from pymle.objective.sparse_rules import Operation
 
 __all__ = ["product"]
 

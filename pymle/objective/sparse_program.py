@@ -8,21 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pymle.objective.sparse_columns import cumulate, fibres_along, one_fibre, through
 from pymle.objective.sparse_known import Known
-from pymle.objective.sparse_lanes import Lane, Space
+from pymle.objective.sparse_lanes import Lane, NotSparseError, Space
 from pymle.objective.sparse_places import MOVING, Route, routes
 from pymle.objective.sparse_products import product
-from pymle.objective.sparse_rules import (
-    FLAT,
-    Operation,
-    cumulate,
-    elementwise,
-    fibres_along,
-    is_elementwise,
-    move,
-    one_fibre,
-    through,
-)
+from pymle.objective.sparse_rules import FLAT, Operation, elementwise, is_elementwise, move
 
 __all__ = ["Program", "Walk", "flatten"]
 
@@ -180,13 +171,13 @@ class Walk:
         self._find_demand()
 
     def _find_known(self, inputs: Sequence[Known | None]) -> None:
-        import jax
+        from jax.core import Tracer
 
         for at, value in zip(self.program.inputs, inputs, strict=True):
             if value is not None:
                 self.known[at] = value
         for at, value in self.program.constants.items():
-            if not isinstance(value, jax.core.Tracer):
+            if not isinstance(value, Tracer):
                 self.known[at] = Known(frozenset(), self.used, structural=True, value=value)
         for step in self.program.steps:
             if not all(at in self.known for at in step.inputs):
@@ -203,6 +194,8 @@ class Walk:
             if self.dependent.isdisjoint(step.inputs):
                 continue
             for at, variable in zip(step.outputs, step.equation.outvars, strict=True):
+                if np.issubdtype(variable.aval.dtype, np.complexfloating):
+                    raise NotSparseError(f"{step.equation.primitive.name} gives complex numbers")
                 if np.issubdtype(variable.aval.dtype, np.floating):
                     self.dependent.add(at)
 
