@@ -184,7 +184,7 @@ def parameter_function(problem: Problem, lowered: Any) -> PointFunction | Leadin
 
 
 def checked_weights(problem: Problem, weights: Any) -> list[np.ndarray] | None:
-    """Frequency weights as the objective takes them.
+    """Weights as the objective takes them.
 
     Parameters
     ----------
@@ -226,13 +226,17 @@ def checked_weights(problem: Problem, weights: Any) -> list[np.ndarray] | None:
     return out
 
 
-def observations(problem: Problem, weights: list[np.ndarray] | None) -> dict[str, float]:
-    """Number of observations by observed variable (sum of frequency weights).
+def observations(
+    problem: Problem, weights: list[np.ndarray] | None, kind: str = "frequency"
+) -> dict[str, float]:
+    """Number of observations by observed variable.
 
     Parameters
     ----------
     problem : Problem
     weights : list of numpy.ndarray or None
+    kind : {"frequency", "sampling"}
+        The sum of frequency weights, the number of positive sampling weights.
 
     Returns
     -------
@@ -240,7 +244,11 @@ def observations(problem: Problem, weights: list[np.ndarray] | None) -> dict[str
     """
     out = {}
     for i, term in enumerate(problem.observed):
-        out[term.name] = float(term.rows) if weights is None else float(weights[i].sum())
+        out[term.name] = float(term.rows) if weights is None else _counted(weights[i], kind)
         if weights is not None and not term.shape:
             out[term.name] = float(term.rows)
     return out
+
+
+def _counted(weights: np.ndarray, kind: str) -> float:
+    return float(np.sum(weights > 0) if kind == "sampling" else weights.sum())

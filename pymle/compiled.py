@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,13 @@ class Compiled:
     problem : Problem
     settings : Settings
     weights : array_like, mapping or None
-        Frequency weights for everything that follows.
+        Weights for everything that follows.
     """
 
     def __init__(self, problem: Problem, settings: Settings, weights: Any = None) -> None:
         self._problem = problem
         self._given_weights = weights
+        self._settings = settings
         self._estimator = Estimator(problem, settings)
 
     @property
@@ -66,6 +68,7 @@ class Compiled:
         data: Mapping[str, Any] | None = None,
         start: Mapping[str, Any] | None = None,
         weights: Any = None,
+        weights_kind: str | None = None,
         on_problem: str = "warn",
         progressbar: bool = True,
         stacklevel: int = 2,
@@ -79,6 +82,8 @@ class Compiled:
             the model captured (of the same shape).
         start, weights, on_problem, progressbar
             As in `find_MLE`.
+        weights_kind : {"frequency", "sampling"}, optional
+            As in `find_MLE`; by default that of `compile`.
         stacklevel : int
             Whose line warnings name: 2 is the caller's.
 
@@ -93,12 +98,13 @@ class Compiled:
         """
         if on_problem not in ("warn", "raise"):
             raise AnalysisError.argument("on_problem", on_problem, '"warn" or "raise"')
+        used = self._given_weights if weights is None else weights
+        estimator = self._estimator_for(weights_kind, used)
         with report.progress(progressbar) as callback:
-            used = self._given_weights if weights is None else weights
-            estimate, problem = self._estimator.estimate(
+            estimate, problem = estimator.estimate(
                 data=data, start=start, weights=used, callback=callback
             )
-        fit = Fit(Fitted(estimate, problem, self._estimator, used))
+        fit = Fit(Fitted(estimate, problem, estimator, used))
         for notice in estimate.notices:
             warnings.warn(notice, Notice, stacklevel=stacklevel)
         if not estimate.verdict.ok:
@@ -215,6 +221,17 @@ class Compiled:
             arrays[term.name] = problem.labelled(term.name, np.asarray(value))
         return xr.Dataset(arrays)
 
+    def _estimator_for(self, kind: str | None, weights: Any) -> Estimator:
+        """The estimator for weights of a kind: its own, or one with another kind."""
+        settings = self._settings
+        if kind is not None and kind != settings.weights_kind:
+            settings = replace(settings, weights_kind=checked_weights_kind(kind, self.objective))
+        if settings.weights_kind == "sampling" and weights is None:
+            raise AnalysisError.argument("weights", None, 'weights with weights_kind="sampling"')
+        if settings is self._settings:
+            return self._estimator
+        return Estimator(self._problem, settings)
+
     def _likelihood(self) -> Likelihood:
         weights = checked_weights(self._problem, self._given_weights)
         return likelihood_of(self._problem, weights)
@@ -312,6 +329,30 @@ def make_problem(
     return Problem(
         model, found, objective=objective, jacobian=jacobian, fixed=fixed, backend=backend
     )
+
+
+def checked_weights_kind(kind: Any, objective: str) -> str:
+    """What weights are, checked.
+
+    Parameters
+    ----------
+    kind : {"frequency", "sampling"}
+    objective : {"mle", "map"}
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AnalysisError
+        Another kind; sampling weights of a MAP objective.
+    """
+    if kind not in ("frequency", "sampling"):
+        raise AnalysisError.argument("weights_kind", kind, '"frequency" or "sampling"')
+    if kind == "sampling" and objective != "mle":
+        raise AnalysisError.needs_mle("The design-based analysis of sampling weights")
+    return str(kind)
 
 
 def _checked_scale(scale: str) -> str:

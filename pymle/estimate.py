@@ -136,7 +136,8 @@ class Estimate:
         is that of the Lagrangian along them, filled up across: only `restriction.tangent` and
         it together give a covariance.
     nobs : float
-        Number of observations (sum of frequency weights); nan for a Potential alone.
+        Number of observations (sum of frequency weights, number of positive sampling
+        weights); nan for a Potential alone.
     nobs_by : mapping of str to float
         The same by observed variable.
     weights_kind : str or None

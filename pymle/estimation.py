@@ -65,6 +65,8 @@ class Settings:
         Compile with less effort.
     constraints : Constraints or None
         Between the parameters.
+    weights_kind : {"frequency", "sampling"}
+        What weights of the observations are.
     """
 
     method: str
@@ -72,6 +74,7 @@ class Settings:
     random_seed: int
     quick: bool
     constraints: Constraints | None = None
+    weights_kind: str = "frequency"
 
 
 class Estimator:
@@ -91,6 +94,11 @@ class Estimator:
         self._seen_concave = False
         self._check: float | None = None
 
+    @property
+    def constraints(self) -> Constraints | None:
+        """Constraints between the parameters, under which every fit is made."""
+        return self._settings.constraints
+
     def estimate(
         self,
         *,
@@ -108,7 +116,7 @@ class Estimator:
         start : mapping or None
             Natural-scale values by name or label; may be partial.
         weights : array_like, mapping or None
-            Frequency weights of the observations.
+            Weights of the observations.
         callback : callable or None
             Called at every iteration.
 
@@ -279,6 +287,8 @@ class Estimator:
             curvature, source = known, lambda: known
 
         natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
+        if bound is not None:
+            natural = bound.settled(natural)
         coordinates = problem.coordinates
         constant = coordinates.constant_bounds
         lower, upper = coordinates.flat_bounds(natural) if constant is None else constant
@@ -321,7 +331,7 @@ class Estimator:
                 problem.arguments(lowered),
             )
             loglik, logposterior = float(out[-1]), solution.value
-        by_name = observations(problem, weights)
+        by_name = observations(problem, weights, self._settings.weights_kind)
         exact = "exact"
         if likelihood.differenced:
             causes = ", ".join(lowered.differenced) or "JAX has none at the start"
@@ -356,7 +366,7 @@ class Estimator:
             curvature_source=source,
             nobs=float(sum(by_name.values())) if by_name else float("nan"),
             nobs_by=by_name,
-            weights_kind=None if weights is None else "frequency",
+            weights_kind=None if weights is None else self._settings.weights_kind,
             verdict=verdict,
             tails=tails if tails and curvature and _settled(tails, solution, curvature) else None,
             solution=solution,

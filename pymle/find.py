@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymle.compiled import Compiled, make_problem
+from pymle.compiled import Compiled, checked_weights_kind, make_problem
 from pymle.estimation import Settings
 from pymle.fit import Fit
 from pymle.model import constraints_of
@@ -20,6 +20,7 @@ def find_MLE(
     random: Sequence[str] | None = None,
     potentials: Mapping[str, str] | None = None,
     weights: Any = None,
+    weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
@@ -50,7 +51,13 @@ def find_MLE(
     potentials : mapping of str to {"likelihood", "prior"}, optional
         ``"prior"`` drops a Potential.
     weights : array_like or mapping, optional
-        Frequency weights, one per observation (by observed variable if there are several).
+        Weights of the log-densities, one per observation (by observed variable if there are
+        several).
+    weights_kind : {"frequency", "sampling"}
+        What they are. A row with frequency weight 3 stands for three equal rows. A row with
+        sampling weight 3 stands for three members of a population of whom one was sampled:
+        standard errors are then those of the sandwich, and AIC, BIC, likelihood-ratio tests
+        and profiles raise.
     constraints : str or sequence of str, optional
         Equations and inequalities between parameters, on the natural scale and by label:
         ``["beta[x1] = beta[x2]", "beta[x3] >= 0", "w[0] + w[1] <= 0.8"]``. The fit maximises
@@ -121,6 +128,7 @@ def find_MLE(
         backend=backend,
         random_seed=random_seed,
         constraints=constraints,
+        weights_kind=weights_kind,
     )
     return compiled.fit(
         start=start,
@@ -214,6 +222,7 @@ def compile(
     random_seed: int | None = None,
     jacobian: bool = False,
     weights: Any = None,
+    weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
 ) -> Compiled:
     """Compile a model's objective once, for many fits and evaluations.
@@ -224,7 +233,7 @@ def compile(
         Default: the model of the open ``with`` block.
     objective : {"mle", "map"}
     fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian, \
-weights, constraints
+weights, weights_kind, constraints
         As in `find_MLE` and `find_MAP`.
 
     Returns
@@ -252,6 +261,7 @@ weights, constraints
         random_seed=random_seed,
         jacobian=jacobian,
         weights=weights,
+        weights_kind=weights_kind,
         constraints=constraints,
     )
 
@@ -271,6 +281,7 @@ def _compile(
     random_seed: int | None,
     jacobian: bool = False,
     weights: Any = None,
+    weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
 ) -> Compiled:
     """Compile, with less effort (``quick``) where a single fit follows."""
@@ -293,5 +304,6 @@ def _compile(
         random_seed=seed,
         quick=quick,
         constraints=None if constraints is None else constraints_of(problem, constraints),
+        weights_kind=checked_weights_kind(weights_kind, objective),
     )
     return Compiled(problem, settings, weights)

@@ -26,7 +26,7 @@ class Fitted:
     estimator : Estimator
         What made the estimate, for refits.
     weights : array_like, mapping or None
-        Frequency weights as the user gave them.
+        Weights as the user gave them.
 
     Attributes
     ----------

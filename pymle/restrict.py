@@ -41,6 +41,8 @@ class Restricted:
     ----------
     function : Stacked
         Left minus right of every constraint, inequalities turned to ``>= 0``.
+    equations : numpy.ndarray of bool, shape (m,)
+        Which of them are equations.
     straight : bool
         The constraints are linear on the unconstrained scale: they leave a convex set.
     """
@@ -61,6 +63,7 @@ class Restricted:
         self._natural = natural
         self.function = Stacked(functions, sizes, constraints.signs)
         self.straight = not constraints.graphs and self._moves_real_ones_only()
+        self.equations = constraints.equations
         self._found: dict[bytes, Bound] = {}
 
     def __call__(
@@ -78,7 +81,7 @@ class Restricted:
             objective,
             self.feasible(np.asarray(start, dtype=np.float64)),
             self.function,
-            self._constraints.equations,
+            self.equations,
             method=method,
             max_iterations=max_iterations,
             max_seconds=max_seconds,
@@ -151,6 +154,26 @@ class Restricted:
             hessian=bound.solution.hessian,
         )
 
+    def single_entries(self, bound: Bound) -> dict[int, float]:
+        """Values of natural entries that a binding linear constraint sets alone, by place.
+
+        Parameters
+        ----------
+        bound : Bound
+
+        Returns
+        -------
+        dict of int to float
+        """
+        linear = self._constraints.linear
+        out: dict[int, float] = {}
+        for row in bound.active:
+            if row < len(linear.offset) and np.count_nonzero(linear.matrix[row]) == 1:
+                place = int(np.flatnonzero(linear.matrix[row])[0])
+                # Adding zero makes a negative zero positive.
+                out[place] = float(-linear.offset[row] / linear.matrix[row, place]) + 0.0
+        return out
+
     def _moves_real_ones_only(self) -> bool:
         coordinates, layout = self._problem.coordinates, self._problem.layout
         moved = np.any(self._constraints.linear.matrix != 0.0, axis=0)
@@ -197,8 +220,26 @@ class Bounded:
         if not likelihood.has_hessian:
             self.error = differenced_hessian(likelihood.value_and_score, solution.x)[1]
         self.curvature = _filled(bound, self.error)
+        self._settled = restricted.single_entries(bound)
         self.untouched = ~np.any(bound.solution.jacobian != 0.0, axis=0)
         self.restriction = restricted.restriction(bound)
+
+    def settled(self, natural: np.ndarray) -> np.ndarray:
+        """Natural values, with those that a constraint sets alone at exactly that value.
+
+        Parameters
+        ----------
+        natural : numpy.ndarray, shape (m,)
+
+        Returns
+        -------
+        numpy.ndarray, shape (m,)
+        """
+        out = natural.copy()
+        for place, value in self._settled.items():
+            if abs(out[place] - value) <= 1e-9 * max(1.0, abs(value)):
+                out[place] = value
+        return out
 
     def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """The Lagrangian with `curvature` for second derivatives at the solution.

@@ -137,3 +137,38 @@ class ConstraintTexts:
             "constraints needs one. Give the operation a gradient, or build the constraints into "
             "the model (one parameter as a function of others)."
         )
+
+    @classmethod
+    def held_by_constraints(cls, label: str) -> Self:
+        """A profile of what the constraints of a fit hold fast.
+
+        Parameters
+        ----------
+        label : str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._said(
+            f"`{label}` is held by the constraints of this fit: it has no profile. Fit without "
+            "them, and compare (`fit.lr_test`)."
+        )
+
+    @classmethod
+    def not_under_constraints(cls, what: str) -> Self:
+        """An analysis that does not know constraints.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._said(
+            f"{what} does not take the constraints of this fit into account. Use "
+            "`fit.profile`, `fit.bootstrap`, or a fit without constraints."
+        )

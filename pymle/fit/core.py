@@ -81,7 +81,10 @@ class Core:
 
     @property
     def nobs(self) -> float:
-        """Number of observations (sum of frequency weights); nan for a Potential alone."""
+        """Number of observations; nan for a Potential alone.
+
+        The sum of frequency weights; with sampling weights the rows with a positive one.
+        """
         return self._estimate.nobs
 
     @property
@@ -168,6 +171,8 @@ class Core:
     def _only_mle(self, what: str) -> None:
         if self._estimate.objective != "mle":
             raise AnalysisError.needs_mle(what)
+        if self._estimate.weights_kind == "sampling":
+            raise AnalysisError.sampling_weights(what)
 
     def _known_nobs(self, what: str) -> float:
         if not np.isfinite(self.nobs):

@@ -236,7 +236,10 @@ class Hypotheses(Core):
         support (``fixed={"tau": 0}``) are compared with the chi-bar-squared mixture: half and
         half for one value, weights simulated from the information for several. A larger
         fit that ran up to that edge is admitted. The mixture takes the other parameters to
-        be inside their supports and identified under the null hypothesis.
+        be inside their supports and identified under the null hypothesis. Fits of one model
+        under different ``constraints=`` are compared too: equations by chi-squared;
+        equations against one side (``"a = b"`` in ``"a >= b"``), and inequalities in a fit
+        without them (at their least favourable case), by chi-bar-squared.
 
         References
         ----------

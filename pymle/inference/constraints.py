@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pymle.estimate import Estimate
-from pymle.inference.covariance import standard_errors
+from pymle.inference.covariance import whitened
 
 
 def constraint_table(estimate: Estimate) -> pd.DataFrame:
@@ -53,8 +53,8 @@ def held_by_constraints(estimate: Estimate) -> tuple[str, ...]:
     """
     if estimate.restriction is None or estimate.null_space is None:
         return ()
-    se = standard_errors(estimate, estimate.jacobian)
-    held = (se == 0.0) & ~estimate.layout.fixed
+    half, known = whitened(estimate, estimate.jacobian)
+    held = known & ~np.any(half != 0.0, axis=1) & ~estimate.layout.fixed
     return tuple(
         label for label, is_held in zip(estimate.layout.labels, held, strict=True) if is_held
     )

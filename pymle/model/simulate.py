@@ -14,7 +14,9 @@ from typing import Any, cast
 import numpy as np
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant
+from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
+from pytensor.graph.rewriting.basic import MergeOptimizer
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
@@ -68,7 +70,20 @@ class Simulator:
         self._symbols = {name: problem.model[name].type() for name in problem.names}
         graphs = [_resized(problem.model[name], (sizes or {}).get(name)) for name in self.names]
         swaps = {problem.model[name]: symbol for name, symbol in self._symbols.items()}
+        # An observed variable of another size is that for those which depend on it, too.
+        resized = {
+            problem.model[name]: graph
+            for name, graph in zip(self.names, graphs, strict=True)
+            if graph is not problem.model[name]
+        }
+        if resized:
+            graphs = clone_replace(graphs, resized, rebuild_strict=False)
         outputs = clone_replace([compat.as_tensor(graph) for graph in graphs], swaps)
+        if resized:
+            # The replacement leaves two copies of a variable that another depends on: one draw.
+            copies = FunctionGraph(outputs=outputs, clone=False)
+            MergeOptimizer().rewrite(copies)
+            outputs = list(copies.outputs)
         if any(compat.is_xtensor(v) for v in ancestors(outputs)):
             # On the clones: this rewrite changes the graph that it is given.
             outputs = cast("list[Any]", rewrite_graph(outputs, include=("lower_xtensor",)))

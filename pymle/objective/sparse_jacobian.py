@@ -81,8 +81,9 @@ class SparseJacobian:
             To be differentiated, batched and compiled by JAX like anything else.
         """
         import jax
+        from jax.core import eval_jaxpr
 
-        return jax.core.eval_jaxpr(self._jaxpr, arguments, *jax.tree.leaves((u, args)))[0]
+        return eval_jaxpr(self._jaxpr, arguments, *jax.tree.leaves((u, args)))[0]
 
     def values(self, u: Any, *args: Any) -> Any:
         """Entries of the Jacobian at a point.
@@ -114,13 +115,14 @@ class SparseJacobian:
             If they are not.
         """
         import jax
+        from jax.core import Tracer
 
         if not self.relied_on:
             return
         leaves = jax.tree.leaves(args)
         for i, expected in self._expected.items():
             given = leaves[i]
-            if given is expected or isinstance(given, jax.core.Tracer):
+            if given is expected or isinstance(given, Tracer):
                 continue
             if not np.array_equal(np.asarray(given), np.asarray(expected)):
                 raise ValueError(
@@ -163,7 +165,7 @@ def sparse_jacobian(
     Raises
     ------
     NotSparseError
-        If something on the way has more than `most` derivatives.
+        If something on the way has more than `most` derivatives, or is complex.
 
     Notes
     -----

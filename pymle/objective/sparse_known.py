@@ -76,7 +76,8 @@ class Known:
             Carries the operation out in JAX.
         """
         sources = frozenset().union(*(v.sources for v in inputs))
-        structural = all(v.structural for v in inputs)
+        # Logarithms and the like have no zeros worth knowing, and cost time.
+        structural = _plain(equation) and all(v.structural for v in inputs)
         avals = [v.aval for v in equation.outvars]
 
         def whole() -> list[np.ndarray]:
@@ -105,6 +106,12 @@ class Known:
         ]
 
 
+def _plain(equation: Any) -> bool:
+    """Whether NumPy finds the value."""
+    name = equation.primitive.name
+    return name in _FUNCTIONS or name in _OTHERS or (name in MOVING and name not in _BY_JAX)
+
+
 def _by_numpy(equation: Any, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
     name, params = equation.primitive.name, equation.params
     if name in _FUNCTIONS:
@@ -118,10 +125,9 @@ def _by_numpy(equation: Any, arrays: list[np.ndarray]) -> list[np.ndarray] | Non
         return [np.broadcast_to(line, params["shape"])]
     if name == "select_n" and len(arrays) == 3:
         return [np.where(arrays[0], arrays[2], arrays[1])]
-    if name in ("reduce_max", "reduce_min", "reduce_and", "reduce_or"):
-        function = {"max": np.max, "min": np.min, "and": np.all, "or": np.any}[name[7:]]
-        return [function(arrays[0], axis=tuple(params["axes"]))] if arrays[0].size else None
-    if name not in MOVING or name in ("scatter-add", "scatter_add", "reduce_sum", "scatter"):
+    if name in _REDUCTIONS and arrays[0].size:
+        return [_REDUCTIONS[name](arrays[0], axis=tuple(params["axes"]))]
+    if name not in MOVING or name in _BY_JAX:
         return None
     found = routes(equation, [a.shape for a in arrays], lambda i: arrays[i])
     return None if found is None else _moved(equation, arrays, found)
@@ -144,6 +150,14 @@ def _moved(equation: Any, arrays: list[np.ndarray], found: list) -> list[np.ndar
     return out
 
 
+_BY_JAX = frozenset({"scatter-add", "scatter_add", "scatter", "reduce_sum"})
+_REDUCTIONS: dict[str, Callable[..., Any]] = {
+    "reduce_max": np.max,
+    "reduce_min": np.min,
+    "reduce_and": np.all,
+    "reduce_or": np.any,
+}
+_OTHERS = frozenset({"convert_element_type", "iota", "select_n", *_REDUCTIONS})
 _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "add": np.add,
     "sub": np.subtract,

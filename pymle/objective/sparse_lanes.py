@@ -155,6 +155,8 @@ def take(values: Any, at: np.ndarray | None) -> Any:
     k, m = values.shape
     if in_order(at, m) is None:
         return values
+    if len(at) == 0:
+        return lax.slice_in_dim(values, 0, 0, axis=1)
     first = int(at[0])
     if first == at[-1] and np.all(at == first):
         one = lax.slice_in_dim(values, first, first + 1, axis=1)
@@ -290,13 +292,15 @@ def restrict(lane: Lane, keep: np.ndarray) -> Lane:
     if len(at) == pattern.length:
         return lane
     rows = at if pattern.rows is None else pattern.rows[at]
-    values = take(lane.values, at) if len(at) else 0.0
+    values = take(lane.values, at)
     return Lane(Pattern(pattern.size, rows, pattern.cols_at(at), pattern.distinct), values)
 
 
 def pick(lane: Lane, source: np.ndarray, space: Space) -> Lane:
     """The tangent of an array whose elements are those at `source` (-1: a constant)."""
     pattern, size = lane.pattern, len(source)
+    if size == pattern.size and in_order(source, size) is None:
+        return lane
     if pattern.distinct:
         if pattern.rows is None:
             at = source
@@ -309,7 +313,7 @@ def pick(lane: Lane, source: np.ndarray, space: Space) -> Lane:
             rows = np.flatnonzero(at >= 0)
             at = at[rows]
         space.check(len(at) * len(pattern.cols), "a selection")
-        values = take(lane.values, at) if len(at) else 0.0
+        values = take(lane.values, at)
         return Lane(Pattern(size, rows, pattern.cols_at(at)), values)
     order = np.argsort(pattern.all_rows(), kind="stable")
     count = np.bincount(pattern.all_rows(), minlength=pattern.size + 1)
@@ -319,7 +323,7 @@ def pick(lane: Lane, source: np.ndarray, space: Space) -> Lane:
     rows = np.repeat(np.arange(size), each)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each)
     at = order[np.repeat(start[source], each) + within]
-    values = take(lane.values, at) if len(at) else 0.0
+    values = take(lane.values, at)
     return Lane(Pattern(size, rows, pattern.cols_at(at), distinct=False), values)
 
 
@@ -329,12 +333,13 @@ def push(
     """The tangent of an array to whose element ``target[i]`` element i is added (-1: none)."""
     import jax.numpy as jnp
 
-    pattern, values = lane.pattern, lane.values
+    pattern = lane.pattern
+    values: Any = lane.values
     to = target if pattern.rows is None else target[pattern.rows]
     if to.size and to.min() < 0:
         at = np.flatnonzero(to >= 0)
         to = to[at]
-        values = take(values, at) if len(at) else 0.0
+        values = take(values, at)
         pattern = Pattern(len(at), None, pattern.cols_at(at), pattern.distinct)
     if injective and pattern.distinct:
         return Lane(Pattern(size, in_order(to, size), pattern.cols), values)

@@ -137,6 +137,27 @@ def _concatenate(equation: Any, shapes: Any, _read: Reader) -> list[Route]:
     return [Route(i, target=part.reshape(-1), injective=True) for i, part in enumerate(parts)]
 
 
+def _stack(equation: Any, shapes: Any, _read: Reader) -> list[Route]:
+    axis = equation.params["axis"]
+    whole = list(shapes[0])
+    whole.insert(axis, len(shapes))
+    parts = np.moveaxis(positions(whole), axis, 0)
+    return [Route(i, target=part.reshape(-1), injective=True) for i, part in enumerate(parts)]
+
+
+def _unstack(equation: Any, shapes: Any, _read: Reader) -> list[list[Route]]:
+    parts = np.moveaxis(positions(shapes[0]), equation.params["axis"], 0)
+    return [_picked(part) for part in parts]
+
+
+def _tile(equation: Any, shapes: Any, _read: Reader) -> list[Route]:
+    return _picked(np.tile(positions(shapes[0]), equation.params["reps"]))
+
+
+def _each(_equation: Any, shapes: Any, _read: Reader) -> list[list[Route]]:
+    return [[Route(i, source=positions(shape).reshape(-1))] for i, shape in enumerate(shapes)]
+
+
 def _pad(equation: Any, shapes: Any, _read: Reader) -> list[Route]:
     source = positions(shapes[0])
     for axis, (low, high, inner) in enumerate(equation.params["padding_config"]):
@@ -296,6 +317,12 @@ MOVING: dict[str, Callable[[Any, Any, Reader], Any]] = {
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update,
     "split": _split,
+    "stack": _stack,
+    "unstack": _unstack,
+    "tile": _tile,
+    "device_put": _each,
+    "name": _each,
+    "optimization_barrier": _each,
     "concatenate": _concatenate,
     "pad": _pad,
     "reduce_sum": _reduce_sum,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pymle.objective.sparse_columns import Fibres, through
 from pymle.objective.sparse_lanes import (
     Lane,
     Pattern,
@@ -18,12 +19,12 @@ from pymle.objective.sparse_lanes import (
     unique,
 )
 from pymle.objective.sparse_places import positions
-from pymle.objective.sparse_rules import Fibres, Operation, through
+from pymle.objective.sparse_rules import Operation
 
 __all__ = ["product"]
 
 #: Share of entries of a known matrix below which its zeros are left out.
-_SPARSE = 0.3
+_SPARSE = 0.5
 #: How many numbers more than there are derivatives a dense product may work on.
 _PADDED = 8
 

@@ -8,21 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pymle.objective.sparse_columns import cumulate, fibres_along, one_fibre, through
 from pymle.objective.sparse_known import Known
-from pymle.objective.sparse_lanes import Lane, Space
+from pymle.objective.sparse_lanes import Lane, NotSparseError, Space
 from pymle.objective.sparse_places import MOVING, Route, routes
 from pymle.objective.sparse_products import product
-from pymle.objective.sparse_rules import (
-    FLAT,
-    Operation,
-    cumulate,
-    elementwise,
-    fibres_along,
-    is_elementwise,
-    move,
-    one_fibre,
-    through,
-)
+from pymle.objective.sparse_rules import FLAT, Operation, elementwise, is_elementwise, move
 
 __all__ = ["Program", "Walk", "flatten"]
 
@@ -32,6 +23,7 @@ _INLINED = frozenset(
         "jit",
         "pjit",
         "closed_call",
+        "composite",
         "core_call",
         "core_closed_call",
         "checkpoint",
@@ -111,7 +103,9 @@ def _inline(
         at = [read(atom) for atom in equation.invars]
         name, params = equation.primitive.name, equation.params
         inner = params.get("jaxpr", params.get("call_jaxpr", params.get("fun_jaxpr")))
-        if name in _INLINED and inner is not None:
+        if name == "bcoo_dot_general":
+            inner = _written_out(equation)
+        if (name in _INLINED or name == "bcoo_dot_general") and inner is not None:
             found = _inline(
                 program, getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), at
             )
@@ -120,6 +114,28 @@ def _inline(
             program.steps.append(Step(equation, tuple(at), tuple(found)))
         number.update(zip(equation.outvars, found, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _written_out(equation: Any) -> Any:
+    """A sparse matrix times a dense one, entry by entry; None for stacks of matrices."""
+    import jax
+    import jax.numpy as jnp
+
+    shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
+    (contract, batch), out = equation.params["dimension_numbers"], equation.outvars[0].aval
+    if shapes[0].ndim != 1 or shapes[1].shape[1:] != (2,) or batch[0] or len(contract[0]) != 1:
+        return None
+    summed, [axis] = contract[0][0], contract[1]
+
+    def product(data: Any, indices: Any, other: Any) -> Any:
+        lines = jnp.moveaxis(other, axis, 0)
+        # Entries outside of the matrix are padding.
+        lines = lines.at[indices[:, summed]].get(mode="fill", fill_value=0)
+        terms = data.reshape(-1, *[1] * (lines.ndim - 1)) * lines
+        nothing = jnp.zeros(out.shape, out.dtype)
+        return nothing.at[indices[:, 1 - summed]].add(terms.astype(out.dtype), mode="drop")
+
+    return jax.make_jaxpr(product)(*shapes)
 
 
 class Walk:
@@ -155,13 +171,13 @@ class Walk:
         self._find_demand()
 
     def _find_known(self, inputs: Sequence[Known | None]) -> None:
-        import jax
+        from jax.core import Tracer
 
         for at, value in zip(self.program.inputs, inputs, strict=True):
             if value is not None:
                 self.known[at] = value
         for at, value in self.program.constants.items():
-            if not isinstance(value, jax.core.Tracer):
+            if not isinstance(value, Tracer):
                 self.known[at] = Known(frozenset(), self.used, structural=True, value=value)
         for step in self.program.steps:
             if not all(at in self.known for at in step.inputs):
@@ -178,6 +194,8 @@ class Walk:
             if self.dependent.isdisjoint(step.inputs):
                 continue
             for at, variable in zip(step.outputs, step.equation.outvars, strict=True):
+                if np.issubdtype(variable.aval.dtype, np.complexfloating):
+                    raise NotSparseError(f"{step.equation.primitive.name} gives complex numbers")
                 if np.issubdtype(variable.aval.dtype, np.floating):
                     self.dependent.add(at)
 

@@ -240,8 +240,12 @@ def _mean_parameters(fitted: Fitted) -> int:
     means = [moment.mean for moment in moments if moment is not None]
     if len(means) < len(moments):
         return fitted.estimate.nparams
-    function = point_function(problem, problem.lowered_graphs(means))
-    size = np.max(np.abs(function.value_and_jacobian(x)[1]), axis=0, initial=0.0)
+    jacobian = point_function(problem, problem.lowered_graphs(means)).value_and_jacobian(x)[1]
+    size = np.max(np.abs(jacobian), axis=0, initial=0.0)
     if not np.all(np.isfinite(size)) or not np.any(size > 0):
         return fitted.estimate.nparams
-    return int(np.sum(size > _ROUNDING * np.max(size)))
+    moving = size > _ROUNDING * np.max(size)
+    if fitted.estimate.restriction is not None:
+        along = (jacobian / np.where(moving, size, np.inf)) @ fitted.estimate.restriction.tangent
+        return int(np.linalg.matrix_rank(along))
+    return int(np.sum(moving))

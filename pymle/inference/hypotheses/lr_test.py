@@ -13,6 +13,7 @@ import pandas as pd
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.hypotheses.chi_bar import ChiBar, chi_bar
+from pymle.inference.hypotheses.cones import size
 from pymle.inference.hypotheses.edge import edge_covariance
 from pymle.inference.hypotheses.nesting import Nesting, nesting_of
 from pymle.inference.hypotheses.same_data import same_data
@@ -143,7 +144,7 @@ def lr_test(
     AnalysisError
     """
     laws = same_data(fits, names)
-    order = sorted(range(len(fits)), key=lambda i: fits[i].estimate.nparams)
+    order = sorted(range(len(fits)), key=lambda i: size(fits[i]))
     tests = tuple(
         _pair(
             (fits[i], fits[j]),
@@ -161,7 +162,7 @@ def lr_test(
 
 
 def _ordered(small: Fitted, large: Fitted, first: str, second: str) -> bool:
-    if small.estimate.nparams == large.estimate.nparams:
+    if size(small) == size(large):
         raise AnalysisError.not_nested(
             f"{first} and {second} have the same number of parameters ({small.estimate.nparams})."
         )
@@ -187,7 +188,9 @@ def _pair(
             "log-likelihood is that of the edge to the digits that the search reached"
         )
     mixture: ChiBar | None = None
-    if edge:
+    if nesting.cone is not None:
+        df, mixture = nesting.cone.df, nesting.cone.mixture(seed)
+    elif edge:
         assert nesting.null is not None
         covariance, said = edge_covariance(nesting.null, df)
         remarks += said

@@ -12,6 +12,7 @@ import numpy as np
 from pymle.bind import ones_for
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
+from pymle.inference.hypotheses.cones import Cone, cone_of
 from pymle.model import Problem
 from pymle.model.observations import Observations
 
@@ -68,11 +69,14 @@ class Nesting:
         The smaller model is the larger one with restrictions, as far as that can be computed.
     null : Null or None
         None where the restrictions are no held values.
+    cone : Cone or None
+        Where the fits are of one model under different constraints.
     """
 
     text: str
     verified: bool
     null: Null | None
+    cone: Cone | None = None
 
 
 def nesting_of(
@@ -154,6 +158,9 @@ def _same_model(small: Fitted, large: Fitted) -> Nesting:
     more = a.fixed & ~b.fixed
     lost = b.fixed & ~a.fixed
     both = a.fixed & b.fixed
+    cone = cone_of(small, large)
+    if cone is not None:
+        return Nesting(cone.text, True, None, cone)
     held = small.problem.coordinates.held_vector, large.problem.coordinates.held_vector
     if lost.any() or np.any(held[0][both] != held[1][both]):
         labels = [a.labels[i] for i in np.flatnonzero(lost | (both & (held[0] != held[1])))]

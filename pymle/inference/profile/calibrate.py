@@ -103,6 +103,8 @@ def calibrate(
     check_profiles(fitted, "A calibrated profile likelihood")
     if fitted.given_weights is not None:
         raise AnalysisError.weighted_simulation("A calibrated profile likelihood")
+    if fitted.estimate.restriction is not None:
+        raise AnalysisError.not_under_constraints("A calibrated profile likelihood")
     if n < 1:
         raise AnalysisError.argument("n_boot", n, "a positive number")
     components = components_of(fitted, asked)

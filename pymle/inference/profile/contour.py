@@ -21,8 +21,9 @@ from pymle.inference.profile.follow import (
 )
 from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, find_side
 from pymle.inference.profile.records import Contour, Curve, Flag
-from pymle.inference.profile.solve import Counted, Failed, Place, Solver
+from pymle.inference.profile.solve import Counted, Failed, Place
 from pymle.inference.profile.target import Target
+from pymle.inference.profile.under import solver_for
 
 __all__ = ["profile_contour"]
 
@@ -129,8 +130,7 @@ class _Tracer:
         self._counted = Counted(fitted.likelihood)
         if not self._counted.has_score:
             raise AnalysisError.needs_gradient("A profile contour")
-        bent = fitted.problem.coordinates.bent_coordinates
-        self._solver = Solver(self._counted, Target(tuple(self.components)), bent)
+        self._solver = solver_for(fitted, self._counted, Target(tuple(self.components)))
         jacobian = self._solver.target.value_and_jacobian(estimate.x)[1]
         if np.linalg.matrix_rank(jacobian) < 2:
             raise AnalysisError(

@@ -15,8 +15,9 @@ from pymle.fitted import Fitted
 from pymle.inference.covariance import standard_errors
 from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, find_side
 from pymle.inference.profile.records import Flag, Profile, Profiles
-from pymle.inference.profile.solve import Counted, Failed, Place, Solver
+from pymle.inference.profile.solve import Counted, Failed, Place
 from pymle.inference.profile.target import Component, Target, component_of
+from pymle.inference.profile.under import solver_for
 from pymle.inference.quadratic import ENOUGH, nonquadratic
 from pymle.inference.quantity import quantity
 from pymle.verdict import Status
@@ -219,7 +220,7 @@ def sides_of(fitted: Fitted, component: Component, counted: Counted) -> tuple[Fo
         Below and above.
     """
     estimate = fitted.estimate
-    solver = Solver(counted, Target((component,)), fitted.problem.coordinates.bent_coordinates)
+    solver = solver_for(fitted, counted, Target((component,)))
     start = solver.at(estimate.x, *known_at(fitted))
     error = float(standard_errors(estimate, component.value_and_gradient(estimate.x)[1][None])[0])
     slope = 1.0 / error if np.isfinite(error) and error > 0.0 else None

@@ -82,12 +82,15 @@ class Side:
         Distance from which on the log-likelihood is not finite, or could not be maximised.
     outside : bool
         The wall is one of the log-likelihood's own.
+    reach : float
+        Largest distance that was tried.
     """
 
     sign: int
     knots: list[Knot] = field(default_factory=list)
     wall: float = np.inf
     outside: bool = True
+    reach: float = 0.0
 
     def add(self, knot: Knot) -> None:
         """Put a knot in its place."""
@@ -229,6 +232,7 @@ def find_side(
             if ended is not None:
                 return ended
             distance = _beyond(side, inside, cutoff, first)
+            side.reach = max(side.reach, distance)
         try:
             follower.evaluate(side, distance)
         except Failed as failed:
@@ -336,8 +340,10 @@ def _ended(follower: Follower, side: Side, scale: Scale | None) -> tuple[float, 
         if flat and last.distance > (20.0 if bent else 1e3 * side.knots[1].distance):
             return np.inf, end
         gap = side.wall - last.distance
-        if gap <= 1e-9 * max(side.wall, float(abs(follower.start.line).max())):
-            return (side.wall, Flag.EDGE) if side.outside else (float("nan"), Flag.WORK)
+        # From an estimate at zero, against the wall itself, only what was tried gives a size.
+        if gap <= 1e-9 * max(side.wall, side.reach, float(abs(follower.start.line).max())):
+            limit = side.wall if last.distance > 0.0 else 0.0
+            return (limit, Flag.EDGE) if side.outside else (float("nan"), Flag.WORK)
         return None
     far = _FAR_BENT if bent else _FAR * max(1.0, float(abs(follower.start.line).max()))
     if len(levels) >= 2 and levels[-1] and levels[-2] and last.root > 1e-3:

@@ -1,0 +1,117 @@
+"""Profiles of fits under constraints: the maximum with a target held, where they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pymle.errors import AnalysisError
+from pymle.fitted import Fitted
+from pymle.inference.profile.solve import SETTLED, Counted, Failed, Place, Solver
+from pymle.inference.profile.target import Target
+from pymle.optimize import Termination, maximise_within
+from pymle.restrict import Restricted
+
+__all__ = ["solver_for"]
+
+#: Share of a gradient along the constraints below which they hold its function fast.
+_HELD = 1e-9
+
+
+def solver_for(fitted: Fitted, objective: Counted, target: Target) -> Solver:
+    """What maximises with a target held, constraints of the fit included.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    objective : Counted
+    target : Target
+
+    Returns
+    -------
+    Solver
+
+    Raises
+    ------
+    AnalysisError
+        Equations hold the target at its value.
+    """
+    bent = fitted.problem.coordinates.bent_coordinates
+    constraints = fitted.estimator.constraints
+    if fitted.estimate.restriction is None or constraints is None:
+        return Solver(objective, target, bent)
+    return _Under(objective, target, bent, fitted, Restricted(fitted.problem, constraints))
+
+
+class _Under(Solver):
+    """A solver that keeps to the constraints; which inequalities bind is found anew each time."""
+
+    def __init__(
+        self,
+        objective: Counted,
+        target: Target,
+        bent: np.ndarray,
+        fitted: Fitted,
+        restricted: Restricted,
+    ) -> None:
+        super().__init__(objective, target, bent)
+        self._restricted = restricted
+        equations = restricted.equations
+        self._rows = np.concatenate([np.ones(target.size, dtype=bool), equations])
+        x = fitted.estimate.x
+        _, jacobian = restricted.function.value_and_jacobian(x)
+        basis = np.linalg.qr(jacobian[equations].T)[0]
+        for component in target.components:
+            gradient = component.value_and_gradient(x)[1]
+            left = gradient - basis @ (basis.T @ gradient)
+            if np.linalg.norm(left) <= _HELD * np.linalg.norm(gradient):
+                raise AnalysisError.held_by_constraints(component.label)
+
+    def at(
+        self, x: np.ndarray, score: np.ndarray | None = None, hessian: np.ndarray | None = None
+    ) -> Place:
+        del score, hessian  # those of the Lagrangian of the fit: the target is one more
+        return self.solve(self.target.line(x), x)
+
+    def solve(self, line: np.ndarray, *guesses: np.ndarray) -> Place:
+        outside = False
+        for guess in guesses:
+            if not np.isfinite(self.objective.value(guess)):
+                continue
+            held = _Held(self.target, line, self._restricted.function)
+            bound = maximise_within(self.objective, guess, held, self._rows, max_iterations=200)
+            found, m = bound.solution, self.target.size
+            if found.termination is Termination.INTERRUPTED:
+                raise KeyboardInterrupt
+            if found.termination in SETTLED and np.isfinite(found.value):
+                tangent = bend = None
+                if found.path is not None and found.hessian is not None:
+                    tangent = found.path[:, :m]
+                    bend = tangent.T @ found.hessian @ tangent
+                return Place(line, found.x, found.value, found.multipliers[:m], tangent, bend)
+            outside = outside or found.termination in (
+                Termination.INFEASIBLE,
+                Termination.UNREACHABLE,
+                Termination.DEPENDENT,
+            )
+        raise Failed(outside)
+
+
+class _Held:
+    """The target's distance from its line, then the constraints."""
+
+    def __init__(self, target: Target, line: np.ndarray, function: Any) -> None:
+        self._target, self._line, self._function = target, line, function
+
+    def value_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        here, first = self._target.value_and_jacobian(x)
+        value, jacobian = self._function.value_and_jacobian(x)
+        return np.concatenate([here - self._line, value]), np.concatenate([first, jacobian])
+
+    def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        m = len(self._line)
+        out = self._target.second(x, weights[:m])
+        if np.any(weights[m:]):
+            out = out + self._function.second(x, weights[m:])
+        return out
