@@ -215,6 +215,8 @@ class Compiled:
         x = self._vector(point)
         if not problem.observed:
             raise AnalysisError.no_observation_terms(problem.terms[0].name)
+        if problem.effects is not None:
+            raise AnalysisError.shared_effects(problem.effects.names)
         values = call_at(problem, problem.lowered_terms, x)
         arrays = {}
         for term, value in zip(problem.observed, values, strict=True):
@@ -325,7 +327,7 @@ def make_problem(
     )
     if not model.observed_RVs and not model.potentials:
         raise ModelError.no_likelihood([rv.name for rv in model.free_RVs])
-    check_supported(found, model, fixed or {})
+    check_supported(found, fixed or {})
     return Problem(
         model, found, objective=objective, jacobian=jacobian, fixed=fixed, backend=backend
     )

@@ -18,7 +18,6 @@ from pymle.bind import (
     likelihood_of,
     natural_function,
     observations,
-    ones_for,
 )
 from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
@@ -132,6 +131,8 @@ class Estimator:
             began = time.perf_counter()
             likelihood = likelihood_of(problem, weighted, quick=self._settings.quick)
             coordinates = problem.coordinates
+            # Random effects are found for themselves.
+            start = problem.without_effects(start)
             point = coordinates.complete(start)
             x0 = self._usable_start(problem, likelihood, start, point)
             restricted = self._restricted(problem, likelihood)
@@ -205,7 +206,7 @@ class Estimator:
         around = dispersed(x0, np.maximum(np.abs(x0), 1.0), half, seed)
         return np.concatenate([self._draws[:half], around])
 
-    def _equivalent(self, problem: Problem, found: Search) -> bool | None:
+    def _equivalent(self, problem: Problem, likelihood: Likelihood, found: Search) -> bool | None:
         """Whether maxima of the same height give every observation the same density.
 
         Then they are one distribution of the data written in several ways (permuted
@@ -218,9 +219,9 @@ class Estimator:
             return None
         if not problem.observed:
             return False
-        here = call_at(problem, problem.lowered_terms, found.solution.x)
+        here = call_at(problem, problem.lowered_terms, likelihood.joint(found.solution.x))
         for cluster in top[:8]:
-            there = call_at(problem, problem.lowered_terms, cluster.x)
+            there = call_at(problem, problem.lowered_terms, likelihood.joint(cluster.x))
             for a, b in zip(here, there, strict=True):
                 if not np.allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-5):
                     return False
@@ -298,7 +299,7 @@ class Estimator:
             pair = likelihood.value_and_score if bound is None else bound.value_and_score
             check = derivative_check(pair, solution, curvature)
         tails = self._tails(problem, likelihood, found, bound, curvature, natural, lower, upper)
-        equivalent = self._equivalent(problem, found)
+        equivalent = self._equivalent(problem, likelihood, found)
         verdict = assess(
             solution,
             curvature,
@@ -324,17 +325,12 @@ class Estimator:
             self._check = check
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
-            out = lowered.call(
-                solution.x,
-                coordinates.held_vector,
-                ones_for(problem) if weights is None else weights,
-                problem.arguments(lowered),
-            )
-            loglik, logposterior = float(out[-1]), solution.value
+            loglik, logposterior = likelihood.further(solution.x)[-1], solution.value
         by_name = observations(problem, weights, self._settings.weights_kind)
         exact = "exact"
         if likelihood.differenced:
             causes = ", ".join(lowered.differenced) or "JAX has none at the start"
+            causes = causes if problem.effects is None else "integrated random effects"
             exact = f"differenced from the exact score ({causes}; relative error {error:.1e})"
         record = FitRecord(
             route=lowered.route,

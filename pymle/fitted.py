@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.bind import checked_weights, likelihood_of, natural_function
+from pymle.bind import call_at, checked_weights, likelihood_of, natural_function
 from pymle.estimate import Estimate
 from pymle.estimation import Estimator
 from pymle.model import Problem
@@ -57,6 +57,17 @@ class Fitted:
     def natural(self) -> Any:
         """The natural vector and its derivatives as functions of the unconstrained one."""
         return natural_function(self.problem)
+
+    @cached_property
+    def modes(self) -> dict[str, np.ndarray]:
+        """Natural values of what was integrated out, at their conditional modes."""
+        effects = self.problem.effects
+        if effects is None:
+            return {}
+        graphs = [self.problem.variable(name) for name in effects.names]
+        lowered = self.problem.lowered_graphs(graphs)
+        values = call_at(self.problem, lowered, self.likelihood.joint(self.estimate.x))
+        return {n: np.asarray(v) for n, v in zip(effects.names, values, strict=True)}
 
     def refit(
         self,

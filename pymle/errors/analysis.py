@@ -149,6 +149,25 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         )
 
     @classmethod
+    def shared_effects(cls, names: Iterable[str]) -> AnalysisError:
+        """Per-observation terms of observations that share random effects.
+
+        Parameters
+        ----------
+        names : iterable of str
+            What was integrated out.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"{listing(names)} was integrated out: observations that share a random effect depend "
+            "on each other and have no log-likelihood or score of their own. Use what needs no "
+            "independent observations (the observed information, profiles, a parametric bootstrap)."
+        )
+
+    @classmethod
     def undetermined(cls, what: str, names: Iterable[str]) -> AnalysisError:
         """A function of variables that the likelihood does not determine.
 

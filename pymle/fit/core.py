@@ -88,6 +88,15 @@ class Core:
         return self._estimate.nobs
 
     @property
+    def integrated(self) -> str:
+        """What was integrated out and how, in words; empty where nothing was."""
+        effects = self._problem.effects
+        if effects is None:
+            return ""
+        sizes = [f"{b.name} ({b.size})" for b in effects.layout.blocks]
+        return f"{', '.join(sizes)}, by Laplace's approximation"
+
+    @property
     def nparams(self) -> int:
         """Number of free parameters (a simplex of four counts three)."""
         return self._estimate.nparams
@@ -141,8 +150,12 @@ class Core:
 
     @property
     def point(self) -> dict[str, np.ndarray]:
-        """Natural-scale point by variable name, usable as ``pm.sample(initvals=...)``."""
-        return self._estimate.layout.to_point(self._estimate.natural)
+        """Natural-scale point by variable name, usable as ``pm.sample(initvals=...)``.
+
+        Random effects and missing values are at their conditional modes.
+        """
+        own = self._estimate.layout.to_point(self._estimate.natural)
+        return {**own, **self._fitted.modes}
 
     @property
     def _estimate(self) -> Estimate:

@@ -52,7 +52,6 @@ class Effects:
         """Number of coordinates that are integrated."""
         return self.layout.size
 
-
     def start(self) -> np.ndarray:
         """Where the search for the conditional mode begins (d,)."""
         point = self.coordinates.complete(None)

@@ -15,6 +15,7 @@ import xarray as xr
 from pytensor.graph.basic import Variable
 
 from pymle.errors import DataError, ModelError
+from pymle.errors.words import listing
 from pymle.model import checks, compat, walks
 from pymle.model.affine import affine
 from pymle.model.coordinates import Coordinates, short
@@ -393,12 +394,24 @@ class Problem:
     @cached_property
     def notices(self) -> tuple[str, ...]:
         """What deserves to be said about the layout."""
-        return tuple(
+        found = [
             f"the support of `{b.name}` is known only from its own distribution: the fit stays "
             "where that has a positive density."
             for b in self.layout.blocks
             if b.support.kind == "unknown" and not b.wholly_fixed
-        )
+        ]
+        missing = [name.removesuffix("_unobserved") for name in self.roles.names(MISSING)]
+        if missing:
+            found.append(
+                f"{listing(missing)} has missing entries: the likelihood is that of what was "
+                "observed, which is valid if they are missing at random."
+            )
+        return tuple(found)
+
+    def without_effects(self, start: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A start without what is integrated (``fit.point`` holds both)."""
+        names = self.effects.names if self.effects else ()
+        return {k: v for k, v in (start or {}).items() if k.split("[")[0] not in names}
 
     def labelled(self, name: str, value: np.ndarray) -> xr.DataArray:
         """An array with the dims and coords of a variable, as far as they fit."""

@@ -197,20 +197,19 @@ def roles(
     return Roles(tuple(entries), tuple(notices), ambiguous)
 
 
-def check_supported(roles_: Roles, model: Any, fixed: Mapping[str, Any]) -> None:
+def check_supported(roles_: Roles, fixed: Mapping[str, Any]) -> None:
     """Stop at what this version cannot fit, naming the variables.
 
     Parameters
     ----------
     roles_ : Roles
-    model : pymc.Model
     fixed : mapping
         A discrete variable that is held is no obstacle.
 
     Raises
     ------
     ModelError
-        Ambiguous roles, random effects, missing values or discrete free variables.
+        Ambiguous roles, or discrete free variables.
     """
     for name, why in roles_.ambiguous.items():
         raise ModelError.ambiguous(name, why)

@@ -44,7 +44,8 @@ class Round:
     Attributes
     ----------
     arrays : dict of str to numpy.ndarray
-        ``pivot`` (places of the eliminated unknowns), ``keep`` (places of the others), ``back`` (the inverse of both),
+        ``pivot`` (places of the eliminated unknowns), ``keep`` (places of the others),
+        ``back`` (the inverse of both),
         ``edge`` (off-diagonal entries that touch an eliminated unknown), ``owner`` and ``end``
         (their eliminated and their remaining unknown), ``kept`` (other off-diagonal entries)
         and ``kept_to`` (their places in the next round), ``left``, ``right``, ``to`` (pairs of

@@ -177,6 +177,15 @@ class Likelihood:
             )
         return self._last
 
+    def further(self, x: np.ndarray) -> tuple[float, ...]:
+        """What the program gives besides value and score (a MAP's log-likelihood)."""
+        out = self._call(x, *self._arguments) if self._fused else self._run("plain", x)
+        return tuple(float(each) for each in out[2 if self.has_score else 1 :])
+
+    def joint(self, x: np.ndarray) -> np.ndarray:
+        """The point with what is integrated at its conditional mode; here there is nothing."""
+        return x
+
     def difference_if_needed(self, x: np.ndarray) -> None:
         """Leave the Hessian to differences of the score where its program gives no numbers.
 

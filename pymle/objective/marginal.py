@@ -14,6 +14,7 @@ from pymle.objective.laplace import Laplace
 from pymle.objective.likelihood import Likelihood
 from pymle.objective.sparse_jacobian import sparse_jacobian
 
+
 @dataclass(frozen=True)
 class Plan:
     """What is known of the information about the random effects before any number is.
@@ -143,6 +144,10 @@ class Marginal(Likelihood):
         """
         u, converged = self._run("mode", x)
         return np.where(np.asarray(converged), np.asarray(u), np.nan)
+
+    def joint(self, x: np.ndarray) -> np.ndarray:
+        """The point with the random effects at their conditional mode (k + d,)."""
+        return np.concatenate([x, self.mode(x)])
 
     def mode_and_jacobian(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Conditional mode (d,) and its derivative (d, k) with respect to the parameters."""

@@ -233,7 +233,6 @@ class _Differenced:
                 self._scale = 1.0 / size
         return hessian
 
-
     def _quickly(self, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Central differences at one step: six digits, for two scores a coordinate."""
         columns = []

@@ -85,6 +85,8 @@ def _facts(fit: Any) -> list[tuple[str, str]]:
     nobs = f"{fit.nobs:g}" if np.isfinite(fit.nobs) else "unknown (Potential)"
     facts.append(("observations", nobs))
     facts.append(("parameters", str(fit.nparams)))
+    if fit.integrated:
+        facts.append(("integrated", fit.integrated))
     restriction = fit.estimate.restriction
     if restriction is not None:
         facts.append(("constraints", _constraints(restriction)))

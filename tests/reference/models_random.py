@@ -1,8 +1,4 @@
-"""The random-effects problems of the bank, centred and non-centred.
-
-Until random effects are integrated out, ``find_MLE`` must stop on each of them and name the
-variables: their joint mode is no maximum-likelihood estimate.
-"""
+"""The random-effects problems of the bank, centred and non-centred."""
 
 from __future__ import annotations
 

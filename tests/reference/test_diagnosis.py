@@ -8,8 +8,6 @@ import pytest
 import pymle
 from tests.reference import models_distributions as samples
 from tests.reference import models_hard as hard
-from tests.reference.models_random import PROBLEMS as RANDOM
-from tests.reference.models_random import RandomProblem
 from tests.reference.problem import load, values
 
 BAD_MIXTURE_START = {"w": 0.0551, "mu1": 78.0, "sd1": 0.01, "mu2": 70.0, "sd2": 13.0}
@@ -68,12 +66,3 @@ def test_cauchy_at_its_minimum_is_left():
     fit = pymle.find_MLE(model, start={"theta": 0.0}, progressbar=False)
     assert abs(float(fit.point["theta"])) == pytest.approx(np.sqrt(99), abs=1e-5)
     assert fit.loglik == pytest.approx(reference["loglik"], abs=1e-8)
-
-
-@pytest.mark.parametrize("problem", RANDOM, ids=str)
-def test_random_effects_stop_with_their_names(problem: RandomProblem):
-    with pytest.raises(pymle.errors.ModelError) as caught:
-        pymle.find_MLE(problem.model(), progressbar=False)
-    for effect in problem.effects:
-        assert f"`{effect}`" in str(caught.value)
-    assert "random" in str(caught.value)
