@@ -6,14 +6,12 @@ less (``ci_in_se``); ``profile_from`` in ``values.json`` says how it made them.
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import pymle
-from tests.reference import models_hard as hard
 from tests.reference.bank import PROBLEMS, identifier
 from tests.reference.compare import arguments
-from tests.reference.problem import Problem, load, values
+from tests.reference.problem import Problem
 
 PROFILED = [problem for problem in PROBLEMS if "profile_ci95" in problem.value]
 
