@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,8 @@ class Estimator:
             if restricted is not None:
                 x0 = restricted.feasible(x0)
         likelihood.difference_if_needed(x0)
-        found = search(
+        look = partial(
+            search,
             likelihood,
             x0,
             lambda count: self._candidates(x0, count),
@@ -150,8 +152,10 @@ class Estimator:
             given=bool(start),
             seen_concave=self._seen_concave,
             callback=callback,
-            solve=restricted or maximise,
         )
+        found = look(solve=restricted or maximise)
+        if restricted is not None and not found.trusted and not restricted.equations.any():
+            found = restricted.reassured(found, look(), likelihood)
         seconds = time.perf_counter() - began
         bound = None if restricted is None else Bounded(restricted, found.solution, likelihood)
         return self._finish(problem, likelihood, found, bound, weighted, point, seconds), problem

@@ -17,11 +17,13 @@ from pymle.objective.combined import Combinations, Stacked
 from pymle.optimize import (
     Bound,
     Objective,
+    Search,
     Solution,
     Termination,
     TraceStep,
     differenced_hessian,
     maximise_within,
+    same_value,
 )
 from pymle.verdict import Curvature, curvature_of
 
@@ -110,6 +112,40 @@ class Restricted:
             return x
         moved = problem.coordinates.unconstrain_rows(natural[None])[0]
         return moved if np.all(np.isfinite(moved)) else x
+
+    def reassured(self, found: Search, free: Search, likelihood: Likelihood) -> Search:
+        """What a search without the constraints says about one under inequalities alone.
+
+        Its maximum is that under the constraints too, if they hold there (or at another
+        maximum of the same height, such as one with the components of a mixture permuted).
+
+        Parameters
+        ----------
+        found, free : Search
+            With the constraints, and without.
+        likelihood : Likelihood
+
+        Returns
+        -------
+        Search
+            `found` itself where the free maximum is not trusted or breaks the constraints.
+        """
+        best = free.solution
+        if not (best.converged and free.trusted):
+            return found
+        others = () if free.exploration is None else free.exploration.solutions
+        for each in (best, *others):
+            if not (each.converged and same_value(each.value, best.value)):
+                continue
+            value, _ = self.function.value_and_jacobian(each.x)
+            if not np.all(value >= 0.0):
+                continue
+            there = self(likelihood, each.x)
+            if there.converged and same_value(there.value, best.value):
+                kept = found.solution
+                better = not (kept.converged and same_value(kept.value, there.value))
+                return replace(found, solution=there if better else kept, trusted=True)
+        return found
 
     def bound(self, solution: Solution) -> Bound:
         """What a search under the constraints left, from its solution.

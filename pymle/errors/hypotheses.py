@@ -297,6 +297,24 @@ class HypothesisTexts:
         )
 
     @classmethod
+    def inequality_score(cls, texts: Iterable[str]) -> Self:
+        """A score test of inequalities.
+
+        Parameters
+        ----------
+        texts : iterable of str
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._make(
+            f"A score test of inequalities ({', '.join(texts)}) is not available. Compare the fits "
+            "with and without them: `fit.lr_test(other)`, which uses the chi-bar-squared "
+            "distribution."
+        )
+
+    @classmethod
     def not_a_fit(cls, seen: object) -> Self:
         """Something else in the place of a fit.
 

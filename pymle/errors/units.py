@@ -40,6 +40,26 @@ class UnitTexts:
         )
 
     @classmethod
+    def one_unit(cls, what: str, names: Sequence[str]) -> Self:
+        """An analysis of independent units on a single observation.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+        names : sequence of str
+            The variables.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._of_units(
+            f"{what} needs at least two independent units, and {listing(names)} has one "
+            "observation. Use the observed information."
+        )
+
+    @classmethod
     def needs_units(cls, what: str, names: Sequence[str]) -> Self:
         """An analysis of independent units on a likelihood that a Potential contributes to.
 

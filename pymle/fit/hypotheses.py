@@ -269,7 +269,10 @@ class Hypotheses(Core):
         information: str = "observed",
         random_seed: int = 0,
     ) -> ScoreTest:
-        """Score (Rao) test of the values that this fit holds, without another fit.
+        """Score (Rao) test of what this fit holds, without fitting the larger model.
+
+        What is tested are the values given as ``fixed=``, or the equations of a fit with
+        ``constraints=`` (the Lagrange multiplier test).
 
         Parameters
         ----------

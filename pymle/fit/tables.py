@@ -249,7 +249,7 @@ class Tables(Core):
         pandas.DataFrame
             One row for each unit, labelled with coordinates where the model has them, one
             column for each estimated entry. Weighted, so that the sum over rows is the
-            score of the log-likelihood (zero at a maximum).
+            score of the log-likelihood (zero at a maximum, but for constraints that bind).
 
         Raises
         ------

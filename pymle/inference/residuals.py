@@ -32,7 +32,7 @@ class Residuals:
         ``quantile``, ``response`` or ``pearson``.
     table : pandas.DataFrame
         One row per observed entry, labelled; columns ``residual``, ``fitted`` (the mean of the
-        entry, for a category the mean of its number) and ``observed``.
+        entry, for a category the mean of its number, one step ahead of series) and ``observed``.
     how : mapping of str to str
         By observed variable: ``exact`` (from the distribution function), ``one step ahead``
         (given the series so far), ``given the entries before`` (of a multivariate normal vector),
@@ -156,7 +156,8 @@ def residuals(
     elif kind != "quantile" and any(t.categories for t in found):
         raise AnalysisError.categories_have_no_mean([t.name for t in found if t.categories], kind)
     means = _moments(fitted, new, found)
-    missing = [t.name for t in found if t.name not in means]
+    ahead = {name for name, each in exact.items() if each.mean is not None}
+    missing = [t.name for t in found if t.name not in means and t.name not in ahead]
     short = [name for name in names if kind == "quantile" and name not in exact]
     without = [
         t.name for t in found if kind == "pearson" and means.get(t.name, (0, None))[1] is None
@@ -167,6 +168,8 @@ def residuals(
     for target in found:
         name, y = target.name, known[target.name]
         mean, variance = means.get(name, (None, None))
+        if name in exact and exact[name].mean is not None:
+            mean = exact[name].mean
         if mean is None:
             mean = drawn[name].mean(axis=0)
         if variance is None and kind == "pearson":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +37,15 @@ class Cumulative:
         Logarithm of the probability of values not larger.
     scores : numpy.ndarray or None
         Standard normal scores themselves, where those are computed instead.
+    mean : numpy.ndarray or None
+        Mean of every entry given what its probabilities are given, where that is a series.
     """
 
     how: str
     below: np.ndarray
     upto: np.ndarray
     scores: np.ndarray | None = None
+    mean: np.ndarray | None = None
 
 
 def cumulative(
@@ -82,39 +84,44 @@ def cumulative(
             return walks.evaluate(outputs, {**problem._given(natural), **given})
 
     if kind == "MvNormalRV":
-        mean, covariance = evaluated([moments_of(rv).mean, rv.owner.inputs[-1]], {})
+        centre = problem.model[name].owner.inputs[-2]
+        mean, covariance = evaluated([centre, rv.owner.inputs[-1]], {})
         scores = _whitened(y - mean, covariance)
         return Cumulative(ENTRYWISE, np.full(y.shape, -np.inf), np.zeros(y.shape), scores)
-    build = {"AutoRegressiveRV": _autoregressive, "RandomWalkRV": _random_walk}.get(kind)
-    if build is None:
-        build = _categorical if kind == "CategoricalRV" else _logcdf
-        if getattr(rv.owner.op, "ndim_supp", 0):
-            return None
-    value = problem.model.rvs_to_values[rv]
-    symbol = pt.tensor("y", dtype=str(y.dtype), shape=(None,) * y.ndim)
+    ahead = {"AutoRegressiveRV": _autoregressive, "RandomWalkRV": _random_walk}.get(kind)
+    if ahead is None and getattr(rv.owner.op, "ndim_supp", 0):
+        return None
+    symbol, past = (pt.tensor(n, dtype=str(y.dtype), shape=(None,) * y.ndim) for n in "yp")
+    # A mass at a point shows as a step to the next smaller number.
+    smaller = y - 1 if y.dtype.kind in "iub" else np.nextafter(y, -np.inf)
+    mean = None
     try:
         with warnings.catch_warnings(), double_precision():
             warnings.simplefilter("ignore")
-            graph = build(rv, symbol, compat.as_tensor(value))
-        # A mass at a point shows as a step to the next smaller number.
-        smaller = y - 1 if y.dtype.kind in "iub" else np.nextafter(y, -np.inf)
-        [upto], [below] = (evaluated([graph], {symbol: at}) for at in (y, smaller.astype(y.dtype)))
+            if ahead is not None:
+                graph, means = ahead(rv, symbol, past)
+            else:
+                graph, means = (
+                    (_categorical if kind == "CategoricalRV" else _logcdf)(rv, symbol),
+                    None,
+                )
+        sides = [{symbol: at.astype(y.dtype), past: y} for at in (y, smaller)]
+        [upto], [below] = (evaluated([graph], given) for given in sides)
+        if means is not None:
+            [mean] = evaluated([means], {past: y})
     except (NotImplementedError, TypeError, ValueError, IndexError, AttributeError):
         return None
     if upto.shape != y.shape or np.isnan(upto).any() or np.isnan(below).any():
         return None
-    how = AHEAD if kind in {"AutoRegressiveRV", "RandomWalkRV"} else EXACT
-    return Cumulative(how, np.minimum(below, upto), np.minimum(upto, 0.0))
+    how = EXACT if ahead is None else AHEAD
+    return Cumulative(how, np.minimum(below, upto), np.minimum(upto, 0.0), mean=mean)
 
 
-Build = Callable[[Any, Any, Any], Any]
-
-
-def _logcdf(rv: Any, at: Any, _: Any) -> Any:
+def _logcdf(rv: Any, at: Any) -> Any:
     return pt.broadcast_to(logcdf(rv, at, warn_rvs=False), at.shape)
 
 
-def _categorical(rv: Any, at: Any, _: Any) -> Any:
+def _categorical(rv: Any, at: Any) -> Any:
     """The order of the categories is that of their numbers."""
     p = rv.owner.inputs[-1]
     total = pt.cumsum(p, axis=-1)
@@ -124,15 +131,17 @@ def _categorical(rv: Any, at: Any, _: Any) -> Any:
     return pt.log(pt.switch(pt.lt(at, 0), 0.0, pt.minimum(picked, 1.0)))
 
 
-def _random_walk(rv: Any, at: Any, past: Any) -> Any:
-    """Each step given the position before it."""
+def _random_walk(rv: Any, at: Any, past: Any) -> tuple[Any, Any]:
+    """Each position given the one before it."""
     start, steps = rv.owner.inputs[:2]
     first = logcdf(start, at[..., :1], warn_rvs=False)
     later = logcdf(steps, at[..., 1:] - past[..., :-1], warn_rvs=False)
-    return pt.concatenate([first, later], axis=-1)
+    return pt.concatenate([first, later], axis=-1), _joined(
+        _mean(start), past[..., :-1] + _mean(steps), past
+    )
 
 
-def _autoregressive(rv: Any, at: Any, past: Any) -> Any:
+def _autoregressive(rv: Any, at: Any, past: Any) -> tuple[Any, Any]:
     """Each entry given as many before it as the order."""
     rhos, sigma, start = rv.owner.inputs[:3]
     order, constant = rv.owner.op.ar_order, int(rv.owner.op.constant_term)
@@ -143,7 +152,21 @@ def _autoregressive(rv: Any, at: Any, past: Any) -> Any:
         mean = mean + rhos[..., 0, None]
     first = logcdf(start, at[..., :order], warn_rvs=False)
     later = logcdf(pm.Normal.dist(mean, sigma[..., None]), at[..., order:], warn_rvs=False)
-    return pt.concatenate([first, later], axis=-1)
+    return pt.concatenate([first, later], axis=-1), _joined(_mean(start), mean, past)
+
+
+def _mean(rv: Any) -> Any:
+    found = moments_of(rv)
+    if found is None:
+        raise NotImplementedError("no mean in closed form")
+    return found.mean
+
+
+def _joined(first: Any, later: Any, past: Any) -> Any:
+    """Means of a series: of its start, then of the entries given those before."""
+    start = past.shape[-1] - later.shape[-1]
+    filled = pt.broadcast_to(first, (*past.shape[:-1], start))
+    return pt.concatenate([filled, later], axis=-1)
 
 
 def _whitened(deviations: np.ndarray, covariance: np.ndarray) -> np.ndarray:

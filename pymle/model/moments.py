@@ -326,7 +326,7 @@ def _dirichlet(a: Any) -> Moments:
 
 
 def _mvstudent(nu: Any, mu: Any, scale: Any) -> Moments:
-    factor = pt.switch(pt.gt(nu, 2.0), nu / (nu - 2.0), np.inf)
+    factor: Any = pt.switch(pt.gt(nu, 2.0), nu / (nu - 2.0), np.inf)
     return Moments(mu, factor[..., None] * _diagonal(scale))
 
 

@@ -68,26 +68,35 @@ class Simulator:
         self._problem = problem
         self.names = _checked_names(problem, names)
         self._symbols = {name: problem.model[name].type() for name in problem.names}
-        graphs = [_resized(problem.model[name], (sizes or {}).get(name)) for name in self.names]
-        swaps = {problem.model[name]: symbol for name, symbol in self._symbols.items()}
-        # An observed variable of another size is that for those which depend on it, too.
-        resized = {
-            problem.model[name]: graph
-            for name, graph in zip(self.names, graphs, strict=True)
-            if graph is not problem.model[name]
-        }
-        if resized:
-            graphs = clone_replace(graphs, resized, rebuild_strict=False)
-        outputs = clone_replace([compat.as_tensor(graph) for graph in graphs], swaps)
-        if resized:
-            # The replacement leaves two copies of a variable that another depends on: one draw.
-            copies = FunctionGraph(outputs=outputs, clone=False)
-            MergeOptimizer().rewrite(copies)
-            outputs = list(copies.outputs)
+        outputs = self._outputs(sizes or {})
         if any(compat.is_xtensor(v) for v in ancestors(outputs)):
             # On the clones: this rewrite changes the graph that it is given.
             outputs = cast("list[Any]", rewrite_graph(outputs, include=("lower_xtensor",)))
         self._prepare, self._draw, self._states = _split(list(self._symbols.values()), outputs)
+
+    def _outputs(self, sizes: Mapping[str, tuple[int, ...]]) -> list[Any]:
+        """The observed variables as functions of the parameters' symbols."""
+        model = self._problem.model
+        swaps = {model[name]: symbol for name, symbol in self._symbols.items()}
+        if not sizes:
+            outputs = clone_replace([model[name] for name in self.names], swaps)
+        else:
+            # One by one in the order of their declaration: a variable of another size is that
+            # for those which depend on it, too.
+            for rv in model.observed_RVs:
+                graph = _resized(rv, sizes.get(rv.name))
+                [swaps[rv]] = clone_replace([graph], swaps, rebuild_strict=False)
+            # That leaves copies of a variable that another depends on: one draw.
+            outputs = [swaps[model[name]] for name in self.names]
+            copies = FunctionGraph(outputs=outputs, clone=False)
+            MergeOptimizer().rewrite(copies)
+            outputs = list(copies.outputs)
+        outputs = [compat.as_tensor(output) for output in outputs]
+        states = {v for name in self._symbols for v in model[name].owner.inputs}
+        drawn = {v for v in ancestors(outputs) if isinstance(v.type, RandomType)}
+        if drawn & states:
+            raise RuntimeError("a parameter would be drawn from its prior")
+        return outputs
 
     def draw(
         self, natural: np.ndarray, random_seed: Seed = None, n: int | None = None
@@ -176,7 +185,7 @@ def _checked_names(problem: Problem, names: Iterable[str] | None) -> tuple[str, 
 
 def _resized(rv: Any, size: tuple[int, ...] | None) -> Any:
     """A random variable with another shape, its parameters left as they are."""
-    if size is None:
+    if size is None or compat.is_xtensor(rv):  # (labelled arrays follow the lengths of their dims)
         return rv
     from pymc.distributions.shape_utils import change_dist_size
 

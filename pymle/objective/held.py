@@ -70,8 +70,12 @@ def held_curvature(
     def value(z: Any) -> Any:
         return call(z[q:], fixed.at[places].set(z[:q]), tuple(weights), tuple(data))[0]
 
-    score = np.array(jax.jit(jax.grad(value))(start))
-    hessian = np.array(jax.jit(jax.hessian(value))(start))
+    def slope(z: Any) -> Any:
+        gradient = jax.grad(value)(z)
+        return gradient, gradient
+
+    second, first = _once(jax.jacfwd(slope, has_aux=True))(start)
+    score, hessian = np.array(first), np.array(second)
     size = np.sqrt(np.abs(np.diagonal(hessian)))
     squared = np.zeros(q, dtype=bool)
     for i in np.flatnonzero(on_edge):
@@ -82,21 +86,26 @@ def held_curvature(
         )
         squared[i] = bool(even) and np.isfinite(size[i])
     for i in np.flatnonzero(squared):
-        unit = jnp.eye(len(start))[i]
+        units = [jnp.eye(len(start))[j] for j in np.flatnonzero(squared) if j <= i]
 
-        def curved(z: Any, unit: Any = unit) -> Any:
-            return _along(_along(value, unit), unit)(z)
+        def of_square(z: Any, units: Any = units) -> Any:
+            curved = _along(_along(value, units[-1]), units[-1])
+            bends = [_along(_along(curved, unit), unit)(z) for unit in units]
+            return curved(z), jax.grad(curved)(z), bends
 
-        score[i] = 0.5 * float(jax.jit(curved)(start))
-        slope = 0.5 * np.array(jax.jit(jax.grad(curved))(start))
-        hessian[i, :] = hessian[:, i] = slope
-        hessian[i, i] = float(jax.jit(_along(_along(curved, unit), unit))(start)) / 12.0
-        for j in np.flatnonzero(squared):
-            if j < i:
-                other = jnp.eye(len(start))[j]
-                mixed = float(jax.jit(_along(_along(curved, other), other))(start))
-                hessian[i, j] = hessian[j, i] = 0.25 * mixed
+        bend, gradient, bends = _once(of_square)(start)
+        score[i] = 0.5 * float(bend)
+        hessian[i, :] = hessian[:, i] = 0.5 * np.array(gradient)
+        for j, mixed in zip(np.flatnonzero(squared), bends, strict=False):
+            hessian[i, j] = hessian[j, i] = float(mixed) / (12.0 if i == j else 4.0)
     return HeldCurvature(score, 0.5 * (hessian + hessian.T), squared)
+
+
+def _once(function: Callable[..., Any]) -> Any:
+    """A program that runs once: compiled with little effort."""
+    import jax
+
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def _along(function: Callable[[Any], Any], direction: Any) -> Callable[[Any], Any]:

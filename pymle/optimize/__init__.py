@@ -4,7 +4,7 @@ from pymle.optimize.active_set import Bound, maximise_within
 from pymle.optimize.constrained import ConstrainedSolution, maximise_subject_to
 from pymle.optimize.differences import differenced_hessian, directional_check
 from pymle.optimize.kinks import is_kink
-from pymle.optimize.multistart import Exploration, explore
+from pymle.optimize.multistart import Exploration, explore, same_value
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, SolveRecord, Termination, TraceStep
 from pymle.optimize.rounds import profile_scales
@@ -31,6 +31,7 @@ __all__ = [
     "maximise_subject_to",
     "maximise_within",
     "profile_scales",
+    "same_value",
     "search",
     "spread_out",
     "value_noise",

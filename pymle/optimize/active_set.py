@@ -15,6 +15,7 @@ from pymle.optimize.differences import with_differenced_hessian
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
 from pymle.optimize.restore import derivatives_at, plain_units
+from pymle.optimize.subproblem import scaling
 
 __all__ = ["Bound", "maximise_within"]
 
@@ -22,6 +23,8 @@ __all__ = ["Bound", "maximise_within"]
 _TOUCHES = 1e-10
 #: Log-likelihood that releasing an inequality has to promise.
 _WORTH = 1e-10
+#: Move away from an inequality that holds nothing back, in the units of the curvature.
+_NUDGE = 0.3
 _AWAY = {Termination.RUNAWAY, Termination.UNBOUNDED, Termination.EDGE}
 _AT_FAULT = {Termination.INFEASIBLE, Termination.UNREACHABLE, Termination.DEPENDENT}
 
@@ -194,12 +197,16 @@ def maximise_within(
         else:
             stuck.add(released)
         best = max(best, found.value)
-        released = _promising(found, working, always, stuck)
+        x, released = found.x, _promising(found, working, always, stuck)
+        if released < 0:
+            released = _idle(found, working, always, stuck)
+            if released >= 0:
+                x = _nudged(found, working.index(released))
         if released < 0:
             if _promising(found, working, always, set()) >= 0:
                 history[-1] = _unfinished(found, Termination.NO_PROGRESS)
             break
-        x, working = found.x, [i for i in working if i != released]
+        working = [i for i in working if i != released]
     return _bound(objective, constraint, working, history, changes, began)
 
 
@@ -243,6 +250,9 @@ def _climb(
         )
     except _BlockedError as blocked:
         return _crossing(limits, inside[-1] if inside else None, blocked.x, working)
+    if found.score is not None and found.hessian is not None:
+        # There, and not at the start, the curvature tells what is small.
+        limits = replace(limits, units=scaling(-found.hessian, found.score))
     if found.termination not in _AT_FAULT and _failing(limits, found.x, working):
         return _crossing(limits, inside[-1] if inside else None, found.x, working)
     return found
@@ -335,6 +345,48 @@ def _promising(
         if gain > most:
             most, which = gain, row
     return which
+
+
+def _idle(
+    found: ConstrainedSolution, working: list[int], always: list[int], stuck: set[int]
+) -> int:
+    """An inequality that holds nothing back, and behind which the curvature is upward; else -1.
+
+    Where two components of a mixture are held equal the log-likelihood is stationary whatever
+    their order: only the second derivatives tell that it rises as they part.
+    """
+    if found.hessian is None or found.score is None:
+        return -1
+    units = scaling(-found.hessian, found.score)
+    scaled = found.hessian / np.outer(units, units)
+    for place, row in enumerate(working):
+        if row in always or row in stuck:
+            continue
+        # The slope along a move of one unit.
+        slope = float(found.multipliers[place]) * np.linalg.norm(found.jacobian[place] / units)
+        if abs(slope) > 1e-6:
+            continue
+        kept = np.delete(found.jacobian, place, axis=0) / units
+        along = np.linalg.qr(kept.T, mode="complete")[0][:, len(kept) :]
+        highest = float(np.linalg.eigvalsh(along.T @ scaled @ along)[-1])
+        if highest > 1e-8:
+            return row
+    return -1
+
+
+def _nudged(found: ConstrainedSolution, place: int) -> np.ndarray:
+    """A point a little inside one of the inequalities."""
+    assert found.hessian is not None
+    assert found.score is not None
+    return found.x + _inward(found, place, scaling(-found.hessian, found.score))
+
+
+def _inward(found: ConstrainedSolution, place: int, units: np.ndarray) -> np.ndarray:
+    """The shortest move, of length `_NUDGE` in the units, that changes one constraint alone."""
+    wanted = np.zeros(len(found.jacobian))
+    wanted[place] = 1.0
+    move = np.linalg.lstsq(found.jacobian / units, wanted, rcond=None)[0]
+    return _NUDGE * move / np.linalg.norm(move) / units
 
 
 def _unfinished(found: ConstrainedSolution, reason: Termination) -> ConstrainedSolution:

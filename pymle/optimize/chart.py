@@ -118,10 +118,11 @@ def allowance(
 ) -> np.ndarray:
     """Size of each constraint's terms, of which its rounding is a small multiple of eps.
 
-    A coordinate at zero counts with its unit: nothing is located better than to some multiple
-    of eps of a standard error.
+    A coordinate at zero counts with its unit (nothing is located better than to some multiple of
+    eps of a standard error), but with no more than one: far from a maximum units tell little.
     """
-    moved = np.abs(jacobian) @ (np.abs(x) + 1.0 / units)
+    room = np.minimum(1.0 / units, np.maximum(np.abs(x), 1.0))
+    moved = np.abs(jacobian) @ (np.abs(x) + room)
     size = np.abs(value) + np.abs(c) + np.where(np.isfinite(moved), moved, 0.0)
     return np.where(size > 0.0, size, np.finfo(np.float64).tiny)
 

@@ -214,9 +214,7 @@ def _restore(
             first = size if np.isnan(first) else first
             close = _rest(value, jacobian, x, target, units)
             if close <= 2.0 * _EPS:
-                if number > _QUICK and _stationary(constraint, x, jacobian, units):
-                    return Reached(x, Termination.DEPENDENT, "A constraint is stationary there.")
-                return Reached(x)
+                return _arrived(constraint, x, jacobian, units, slow=number > _QUICK)
             scaled = jacobian / units / lengths[:, None]
             step = np.linalg.lstsq(scaled, -rest / lengths, rcond=1e-12)[0] / units
             moved = None
@@ -229,12 +227,21 @@ def _restore(
                     break
             if moved is None:
                 if close <= _HOLDS:
-                    return Reached(x)
+                    return _arrived(constraint, x, jacobian, units, slow=number > _QUICK)
                 break
             moves = [moves[1], float(np.linalg.norm(moved[0] - x))]
             x, value, jacobian = moved
     shrinking = moves[1] < 0.9 * moves[0]
     return _not_reached(constraint, target, x, units, lengths, first, shrinking=shrinking)
+
+
+def _arrived(
+    constraint: Constraint, x: np.ndarray, jacobian: np.ndarray, units: np.ndarray, *, slow: bool
+) -> Reached:
+    """The constraints hold; after many steps their gradients may have vanished on the way."""
+    if slow and _stationary(constraint, x, jacobian, units):
+        return Reached(x, Termination.DEPENDENT, "A constraint is stationary there.")
+    return Reached(x)
 
 
 def _stationary(
@@ -262,7 +269,7 @@ def _not_reached(
 ) -> Reached:
     value, jacobian = constraint.value_and_jacobian(x)
     if _rest(value, jacobian, x, target, units) <= _HOLDS:
-        return Reached(x)
+        return _arrived(constraint, x, jacobian, units, slow=True)
     left = np.abs(value - target) / lengths
     worst = int(np.argmax(left))
     said = f"Constraint {worst} came to {value[worst]:.6g}, its target is {target[worst]:.6g}."

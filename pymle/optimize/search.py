@@ -196,7 +196,7 @@ def _nearest(exploration: Exploration, start: np.ndarray) -> Solution:
         distance = float(np.linalg.norm((solution.x - start) / np.maximum(np.abs(start), 1.0)))
         return float(f"{distance:.5e}"), tuple(np.round(solution.x, 5))
 
-    return min(same, key=key)
+    return min(same or [best], key=key)
 
 
 def _calm(

@@ -1,6 +1,6 @@
 """The benchmarks run, at a tiny size; no time is asserted."""
 
-from tests.benchmarks.cases import large, parameters
+from tests.benchmarks.cases import bootstrap, large, parameters
 from tests.benchmarks.run import line
 
 
@@ -9,3 +9,9 @@ def test_benchmarks_run_at_tiny_size():
     assert len(rows) == 10
     assert all(row.value > 0 and row.what in line(row) for row in rows)
     assert "maximum" in rows[-2].note
+
+
+def test_bootstrap_runs_at_tiny_size():
+    rows = bootstrap(n=120, k=2, refits=10, repeats=1)
+    assert len(rows) == 8
+    assert float(rows[-1].note.rpartition(" ")[2]) < 1e-8

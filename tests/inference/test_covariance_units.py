@@ -342,6 +342,54 @@ def test_at_the_edge_standard_errors_are_conditional_on_it():
     np.testing.assert_allclose(table.loc["mu", "se"], np.std(z) / np.sqrt(12), rtol=1e-6)
 
 
+def test_parameters_of_one_cluster_each_have_no_clustered_error():
+    x = rng.normal(size=60)
+    with pm.Model() as model:
+        effect = pm.Normal("effect", 0, 10, shape=10)
+        slope = pm.Normal("slope", 0, 10)
+        pm.Normal("y", effect[SCHOOL] + slope * x, 1.0, observed=Y)
+    fit = pymle.find_MLE(model)
+    table = fit.summary(cov="CR0", clusters=SCHOOL)
+    # The scores of an effect add up to zero in its own school.
+    within = x - (np.bincount(SCHOOL, x) / 6)[SCHOOL]
+    r = Y - fit.params["effect"].to_numpy()[SCHOOL] - float(fit.params["slope"]) * x
+    meat = np.sum(np.bincount(SCHOOL, weights=within * r) ** 2)
+    np.testing.assert_allclose(table.loc["slope", "se"], np.sqrt(meat) / np.sum(within**2))
+    with pm.Model() as model:
+        effect = pm.Normal("effect", 0, 10, shape=10)
+        pm.Normal("y", effect[SCHOOL], 1.0, observed=Y)
+    alone = pymle.find_MLE(model)
+    assert alone.summary(cov="CR0", clusters=SCHOOL)["se"].isna().all()
+    assert alone.covariance("CR0", clusters=SCHOOL).isna().all().all()
+
+
+def test_one_observation():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.Normal("y", mu, 1.0, observed=0.3)
+    with pytest.raises(AnalysisError, match="one observation"):
+        pymle.find_MLE(model).covariance("HC0")
+
+
+def test_constrained_fits_are_those_of_the_smaller_model():
+    x, z = rng.normal(size=(2, 60))
+    y = Y + 0.5 * x + 0.5 * z
+
+    def fit(design, **more):
+        with pm.Model() as model:
+            beta = pm.Normal("beta", 0, 10, shape=design.shape[1])
+            pm.Normal("y", design @ beta, pm.HalfNormal("sigma", 2), observed=y)
+        return pymle.find_MLE(model, **more)
+
+    one = np.ones(60)
+    tied = fit(np.stack([one, x, z], axis=1), constraints="beta[1] = beta[2]")
+    small = fit(np.stack([one, x + z], axis=1))
+    for how in ({"cov": "HC0"}, {"cov": "HC1"}, {"cov": "opg"}, {"clusters": SCHOOL}):
+        np.testing.assert_allclose(
+            tied.summary(**how)["se"].iloc[[0, 1, 3]], small.summary(**how)["se"], rtol=1e-6
+        )
+
+
 def test_scores_of_constrained_entries():
     counts = np.array([[3, 4, 5], [2, 6, 4], [5, 5, 2], [1, 7, 4]])
     with pm.Model() as model:

@@ -63,7 +63,7 @@ def test_labels_dims_and_the_model_itself(linear):
     assert array.sel(statistic="estimate").to_numpy() == pytest.approx(
         NEW @ linear.params["beta"].to_numpy()
     )
-    assert found["y"].sel(statistic="prediction_upper").notnull().all()
+    assert found["y"].sel(statistic="prediction_upper").to_series().notna().all()
     assert found["se"].equals(found.table["se"])
     model = linear._problem.model
     assert model["X"].get_value().shape == X.shape
@@ -88,8 +88,8 @@ def test_selection_of_names_and_coords(linear):
     assert list(found.table.index) == ["y[x]", "y[z]"]
     assert list(found.to_xarray()["obs"].to_numpy()) == list("wxyz")
     frame = pd.DataFrame(NEW, index=["p", "q", "r", "s"])
-    assert list(linear.predict({"X": frame}, "y", draws=200).table.index)[0] == "y[p]"
-    with pytest.raises(AnalysisError, match="did you mean `mu`|mu"):
+    assert "y[p]" in linear.predict({"X": frame}, "y", draws=200).table.index
+    with pytest.raises(AnalysisError, match="muu"):
         linear.predict(var_names="muu")
 
 
@@ -223,7 +223,12 @@ def test_categories_are_predicted_by_their_probabilities():
     with pm.Model() as model:
         x = pm.Data("x", X[:, 1])
         cuts = pm.Normal(
-            "cuts", 0, 2, shape=2, initval=[-1.0, 1.0], transform=pm.distributions.transforms.ordered
+            "cuts",
+            0,
+            2,
+            shape=2,
+            initval=[-1.0, 1.0],
+            transform=pm.distributions.transforms.ordered,
         )
         pm.OrderedLogistic("y", eta=pm.Normal("b", 0, 1) * x, cutpoints=cuts, observed=y)
     result = fit(model)

@@ -169,6 +169,64 @@ def test_shares_that_are_held_together():
     assert found.statistic == pytest.approx(pearson, rel=1e-6)  # its logits are canonical
 
 
+def test_equations_between_parameters():
+    X, y = counts()
+    fit = pymle.find_MLE(poisson(X, y), constraints="beta[x1] = beta[x2], beta[x3] = 0.1")
+    found = fit.score_test()
+    small = sm.GLM(y, X, family=sm.families.Poisson())
+    params = fit.params["beta"].to_numpy()
+    U = small.score(params, scale=1.0)
+    H = small.hessian(params, observed=True, scale=1.0)
+    assert found.statistic == pytest.approx(-U @ np.linalg.solve(H, U), rel=1e-6)
+    assert found.df == 2
+    assert list(found.table.index) == ["beta[x1] = beta[x2]", "beta[x3] = 0.1"]
+    np.testing.assert_allclose(np.abs(found.table["multiplier"]), np.abs(U[[1, 3]]), rtol=1e-5)
+    expected = fit.score_test(information="expected")
+    assert expected.statistic == pytest.approx(found.statistic, rel=1e-6)
+    with pytest.raises(pymle.AnalysisError, match="the fit's equations"):
+        fit.score_test("beta[x3]")
+    one_sided = pymle.find_MLE(poisson(X, y), constraints="beta[x1] >= 0.4")
+    with pytest.raises(pymle.AnalysisError, match="score test of inequalities"):
+        one_sided.score_test()
+
+
+def test_two_squares_against_differences():
+    import jax.numpy as jnp
+
+    from pymle.objective.held import held_curvature
+
+    rng = np.random.default_rng(11)
+    first = np.kron(np.eye(3), np.ones((2, 2)))
+    second = np.kron(np.ones((3, 3)), np.eye(2))
+    y = jnp.asarray(rng.normal(size=6))
+
+    def loglik(theta, log_variance, linear):
+        V = theta[0] * first + theta[1] * second + jnp.exp(log_variance) * jnp.eye(6)
+        r = y - linear
+        return -0.5 * (jnp.linalg.slogdet(V)[1] + r @ jnp.linalg.solve(V, r))
+
+    def call(x, held, weights, data):
+        return (loglik(held[:2] ** 2, x[0], held[2]),)
+
+    x, held = np.array([0.2]), np.array([0.0, 0.0, 0.3])
+    edge = np.array([True, True, False])
+    found = held_curvature(call, x, held, (), (), np.arange(3), edge)
+    np.testing.assert_array_equal(found.squared, edge)
+    h, e = 1e-3, np.eye(4)
+
+    def at(z):
+        return float(loglik(z[:2], z[3], z[2]))
+
+    base = np.array([0.0, 0.0, 0.3, 0.2])
+    for i in range(4):
+        slope = (at(base + h * e[i]) - at(base - h * e[i])) / (2 * h)
+        assert found.score[i] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+        for j in range(4):
+            corners = [at(base + h * (a * e[i] + b * e[j])) for a in (1, -1) for b in (1, -1)]
+            bend = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * h**2)
+            assert found.hessian[i, j] == pytest.approx(bend, rel=1e-4, abs=1e-5)
+
+
 def test_refusals(null):
     X, y = counts()
     model = poisson(X, y)

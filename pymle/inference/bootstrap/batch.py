@@ -10,7 +10,8 @@ from pymle.errors import DataError
 from pymle.fitted import Fitted
 from pymle.model import Problem
 from pymle.model.sources import observed_sources
-from pymle.objective.batched import Refits, can_batch, refit_many
+from pymle.objective.batched import can_batch
+from pymle.objective.refits import Refits, refit_many
 
 __all__ = ["Refits", "batchable", "data_places", "refit_batch"]
 

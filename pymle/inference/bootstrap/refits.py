@@ -14,7 +14,7 @@ from pymle.inference.bootstrap.judge import USABLE, Refit, refit_one
 from pymle.inference.bootstrap.processes import refits_apart
 from pymle.inference.bootstrap.scheme import Scheme
 from pymle.model.simulate import Simulator
-from pymle.objective.batched import Refits, refit_many
+from pymle.objective.refits import Refits, refit_many
 from pymle.verdict import Status
 
 #: Refits in one call of a compiled program, which is compiled for that number; fewer where a

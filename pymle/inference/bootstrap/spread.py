@@ -16,7 +16,8 @@ from pymle.inference.bootstrap.limits import skewness_acceleration
 from pymle.inference.bootstrap.refits import Draws, Outcome, refit_block
 from pymle.inference.bootstrap.values import values_at
 from pymle.inference.quantity import Quantity
-from pymle.objective.batched import Refits, spread_many, unit_scores
+from pymle.objective.batched import spread_many, unit_scores
+from pymle.objective.refits import Refits
 from pymle.verdict import Status
 
 #: Units up to which each is left out in turn; beyond, the first-order change is taken.

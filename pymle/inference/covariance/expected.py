@@ -145,12 +145,13 @@ def _by_summation(fitted: Fitted) -> tuple[np.ndarray, int] | None:
     ):
         return None
     weights = None if fitted.weights is None else fitted.weights[0]
+    terms = problem.lowered_terms  # lowered once, for all outcomes
     missing = np.ones(term.shape)
     total = np.zeros((len(x), len(x)))
     for outcome in range(_MOST_OUTCOMES):
         other = problem.with_data({term.name: np.full(term.shape, outcome, dtype=values.dtype)})
         with np.errstate(all="ignore"):
-            probability = np.exp(np.asarray(call_at(other, other.lowered_terms, x)[0]))
+            probability = np.exp(np.asarray(call_at(other, terms, x)[0]))
         probability = np.where(np.isfinite(probability), probability, 0.0)
         if np.any(probability > 0):
             [scores] = observation_scores(likelihood_of(other), x)

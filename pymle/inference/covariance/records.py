@@ -11,6 +11,9 @@ import numpy as np
 from pymle.estimate import Estimate
 from pymle.inference.covariance.information import whitened
 
+#: Variance relative to that of the observed information that is none.
+NOTHING = 1e-20
+
 
 @dataclass(frozen=True)
 class Covariance:
@@ -46,12 +49,14 @@ class Covariance:
     def of(self, jacobian: np.ndarray) -> np.ndarray:
         """Delta-method covariance (m, m) of functions with derivative ``jacobian`` (m, k).
 
-        NaN for functions that move along a direction without curvature.
+        NaN for functions that move along a direction without curvature, or whose scores do
+        not vary between the units (the effect of a cluster, with clusters).
         """
         half, known = whitened(self.estimate, jacobian)
         out = half @ half.T if self.middle is None else half @ self.middle @ half.T
-        out[~known, :] = np.nan
-        out[:, ~known] = np.nan
+        none = ~known | self._vanishing(half, np.diagonal(out))
+        out[none, :] = np.nan
+        out[:, none] = np.nan
         return out
 
     def standard_errors(self, jacobian: np.ndarray) -> np.ndarray:
@@ -63,7 +68,18 @@ class Covariance:
         half, known = whitened(self.estimate, jacobian)
         other = half if self.middle is None else half @ self.middle
         variance = np.sum(half * other, axis=1)
-        return np.sqrt(np.where(known & (variance >= 0.0), variance, np.nan))
+        fine = known & (variance >= 0.0) & ~self._vanishing(half, variance)
+        return np.sqrt(np.where(fine, variance, np.nan))
+
+    def _vanishing(self, half: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """Where the middle leaves nothing but rounding of a function's variance.
+
+        The score of a parameter that belongs to one cluster alone is zero there.
+        """
+        if self.middle is None:
+            return np.zeros(len(half), dtype=bool)
+        plain = np.sum(half**2, axis=1)
+        return (plain > 0.0) & (np.abs(variance) <= NOTHING * plain)
 
     @property
     def unconstrained(self) -> np.ndarray:

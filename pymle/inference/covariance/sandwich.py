@@ -11,6 +11,7 @@ import numpy as np
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.inference.covariance.information import whitened
+from pymle.inference.covariance.records import NOTHING
 from pymle.inference.covariance.scores import Scores, unit_scores
 from pymle.inference.covariance.units import Units, crossed
 
@@ -155,6 +156,14 @@ def _remarks(name: str, count: float, middle: np.ndarray, ways: int) -> tuple[st
             f"{count:g} clusters leave the covariance of {len(middle)} parameters singular: "
             f"joint tests of more than {max(count - 1, 0):g} restrictions have no meaning"
         )
+    if name.startswith("CR") and len(middle):
+        values = np.linalg.eigvalsh(middle)
+        nothing = int(np.sum(np.abs(values) <= NOTHING * max(1.0, values[-1])))
+        if nothing and count > len(middle):
+            notes.append(
+                f"in {nothing} direction(s) scores do not vary between clusters (parameters that "
+                "belong to one cluster each): they have no standard error"
+            )
     if ways > 1 and len(middle) and np.linalg.eigvalsh(middle)[0] < -1e-10 * np.trace(middle):
         notes.append(
             "the covariance of several ways of clustering is not positive definite here; "

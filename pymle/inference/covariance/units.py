@@ -114,7 +114,7 @@ def evident_units(problem: Problem, what: str) -> Units:
         texts.append(f"{count} {kind if count != 1 else kind.removesuffix('s')} of {names}")
         at += count
     if at < 2:
-        raise AnalysisError.dependent(what, [t.name for t in terms])
+        raise AnalysisError.one_unit(what, [t.name for t in terms])
     index = labels[0] if len(labels) == 1 else _joined(problem, groups, labels)
     single = all(len(group) == 1 for group in groups)
     return Units("; ".join(texts), tuple(codes), index, declared=False, single=single)

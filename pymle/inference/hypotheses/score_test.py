@@ -42,7 +42,8 @@ class ScoreTest:
         ``observed``, ``expected`` or ``opg``.
     table : pandas.DataFrame
         One row for each tested entry: ``held`` (its value), ``score`` (natural scale),
-        ``one_step`` (where one Newton step of the larger model would lead).
+        ``one_step`` (where one Newton step of the larger model would lead). For a fit under
+        constraints one row for each equation, with its Lagrange ``multiplier``.
     hypothesis : str
     weights : dict of int to float or None
         Of the chi-bar-squared mixture by degrees of freedom; None without an edge.
@@ -114,6 +115,8 @@ def score_test(
         raise AnalysisError.argument("information", information, expected)
     if not estimate.verdict.ok:
         raise AnalysisError.test_needs_certificate("The fit", str(estimate.verdict))
+    if estimate.restriction is not None:
+        return _multipliers(fitted, names, information)
     null = held_null(fitted, _places(fitted, names))
     if null.on_edge:
         return _one_sided(null, information, random_seed)
@@ -200,6 +203,47 @@ def _two_sided(fitted: Fitted, null: Null, information: str) -> ScoreTest:
     )
 
 
+def _multipliers(fitted: Fitted, names: Sequence[str] | str | None, information: str) -> ScoreTest:
+    """Equations between parameters: the score that they hold in balance."""
+    estimate, problem = fitted.estimate, fitted.problem
+    restriction = estimate.restriction
+    assert restriction is not None
+    if names is not None:
+        raise AnalysisError.argument("var_names", names, "None: the fit's equations are tested")
+    if restriction.equations < len(restriction.texts):
+        raise AnalysisError.inequality_score(
+            [t for t, r in zip(restriction.texts, restriction.relations, strict=True) if r != "="]
+        )
+    likelihood = fitted.likelihood
+    _, score = likelihood.value_and_score(estimate.x)
+    hessian = hessian_of(likelihood, estimate.x)[0]
+    free = ~estimate.layout.fixed & np.concatenate(
+        [np.full(block.size, block.support.elementwise) for block in problem.layout.blocks]
+    )
+    jacobian = estimate.jacobian
+    jacobian = jacobian if isinstance(jacobian, np.ndarray) else jacobian.toarray()
+    weights = np.zeros(len(free))
+    weights[free] = np.linalg.lstsq(jacobian[free].T, score, rcond=None)[0]
+    if information == "observed":
+        matrix = fitted.natural.second(estimate.x, weights) - hessian
+        matrix = _positive(0.5 * (matrix + matrix.T), problem.layout.free_labels)
+        inverse = np.linalg.inv(matrix)
+    else:
+        inverse = _other_covariance(fitted, problem, estimate.x, -hessian, score, information)
+    statistic = float(score @ inverse @ score)
+    table = pd.DataFrame({"multiplier": restriction.multipliers}, index=list(restriction.texts))
+    return ScoreTest(
+        statistic=statistic,
+        df=restriction.equations,
+        p=chi2_tail(statistic, restriction.equations),
+        distribution=f"chi-squared({restriction.equations})",
+        information=information,
+        table=table,
+        hypothesis=", ".join(restriction.texts),
+        remarks=("multiplier: change of the log-likelihood per unit of an equation's right side",),
+    )
+
+
 def _one_sided(null: Null, information: str, seed: int) -> ScoreTest:
     """Values on an edge: the part of the score that points inwards."""
     if information != "observed":
@@ -277,6 +321,7 @@ def _other_covariance(
         upper=upper,
         score=score,
         curvature_source=lambda: known,
+        restriction=None,
     )
     larger = Fitted(there, problem, fitted.estimator, fitted.given_weights)
     return estimate_covariance(larger, kind).unconstrained

@@ -144,7 +144,7 @@ class _Tracer:
     def _units(self) -> np.ndarray:
         bend = self._start.bend
         if bend is not None and np.all(np.isfinite(bend)):
-            values, vectors = np.linalg.eigh(-bend)
+            values = np.linalg.eigvalsh(-bend)
             if values[0] > 1e-12 * values[1]:
                 spread = np.linalg.inv(-bend)
                 return np.linalg.cholesky(0.5 * (spread + spread.T))

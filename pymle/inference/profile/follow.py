@@ -280,7 +280,7 @@ def _one(fitted: Fitted, component: Component, level: float, asked: Asked, curve
         one,
         nonquadratic=measure,
         calibration=asked.calibration,
-        monotone=one.monotone and not _elsewhere(fitted, component, one),
+        elsewhere=_elsewhere(fitted, component, one),
     )
 
 
@@ -349,7 +349,7 @@ def _record(
         rates = np.array([scale.slope(v)[0] for v in value])
         slopes = [np.nan if k.place.slope is None else k.place.slope[0] for _, k in knots]
         slope = np.array(slopes) * rates
-    here, gradient = component.value_and_gradient(estimate.x)
+    gradient = component.value_and_gradient(estimate.x)[1]
     natural = component.natural(estimate.x)
     with np.errstate(divide="ignore"):
         row = gradient / scale.slope(natural)[0]
@@ -365,6 +365,7 @@ def _record(
         lower_flag=ends[0][1],
         upper_flag=ends[1][1],
         monotone=all(side.monotone for side in sides),
+        elsewhere=False,
         scale=scale.name,
         value=value,
         profile=np.array([k.place.value for _, k in knots]),

@@ -7,12 +7,14 @@ slope and curvature for nothing, so that inverse interpolation needs two or thre
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from pymle.inference.profile.records import Flag
-from pymle.inference.profile.solve import Failed, Place, Solver
+from pymle.inference.profile.solve import SETTLED, Failed, Place, Solver
 from pymle.inference.profile.target import Scale
+from pymle.optimize import Termination, maximise
 
 __all__ = ["HigherError", "Knot", "Side", "find_side"]
 
@@ -67,6 +69,11 @@ class Knot:
     bend: float | None
     place: Place
 
+    @property
+    def rises(self) -> bool:
+        """Whether the log-likelihood rises on the way out: there is another hill."""
+        return self.slope is not None and self.root > 1e-3 and self.slope < -1e-3
+
 
 @dataclass
 class Side:
@@ -84,6 +91,8 @@ class Side:
         The wall is one of the log-likelihood's own.
     reach : float
         Largest distance that was tried.
+    climbed : bool
+        Another hill has been climbed, and was no higher.
     """
 
     sign: int
@@ -91,6 +100,7 @@ class Side:
     wall: float = np.inf
     outside: bool = True
     reach: float = 0.0
+    climbed: bool = False
 
     def add(self, knot: Knot) -> None:
         """Put a knot in its place."""
@@ -109,8 +119,8 @@ class Side:
     def monotone(self) -> bool:
         """Whether the log-likelihood falls all the way, as far as it was looked at."""
         roots = [knot.root for knot in self.knots]
-        falling = all(b >= a - 1e-4 for a, b in zip(roots, roots[1:], strict=False))
-        return falling and all(k.slope is None or k.slope > -1e-4 for k in self.knots[1:])
+        falling = all(b >= a - 1e-4 for a, b in pairwise(roots))
+        return falling and not any(knot.rises for knot in self.knots[1:])
 
 
 class Follower:
@@ -163,6 +173,23 @@ class Follower:
         knot = self.knot(side, place, distance)
         side.add(knot)
         return knot
+
+    def climb(self, knot: Knot) -> None:
+        """Climb the hill that a knot lies on.
+
+        Raises
+        ------
+        HigherError
+            Its top is above the fit.
+        """
+        if self.solver.constrained:
+            return
+        found = maximise(self.solver.objective, knot.place.x, max_iterations=200)
+        if found.termination is Termination.INTERRUPTED:
+            raise KeyboardInterrupt
+        if found.termination in SETTLED and np.isfinite(found.value):
+            top = Place(knot.place.line, found.x, found.value, None, None, None)
+            self.knot(Side(1), top, knot.distance)
 
     def _predict(self, side: Side, distance: float) -> np.ndarray:
         """Where the maximum will be: cubic between two knots, straight on beyond the last."""
@@ -234,7 +261,10 @@ def find_side(
             distance = _beyond(side, inside, cutoff, first)
             side.reach = max(side.reach, distance)
         try:
-            follower.evaluate(side, distance)
+            knot = follower.evaluate(side, distance)
+            if knot.rises and not side.climbed:
+                side.climbed = True
+                follower.climb(knot)
         except Failed as failed:
             side.wall, side.outside = min(side.wall, distance), failed.outside
             if outside is not None:
@@ -318,8 +348,10 @@ def _beyond(side: Side, inside: Knot, cutoff: float, first: float) -> float:
     if inside.distance == 0.0:
         return cutoff / inside.slope if inside.slope else first
     longest = _GROWTH * inside.distance
-    if inside.slope is None or inside.slope <= 0.0:
+    if inside.slope is None:
         return longest
+    if inside.slope <= 0.0:
+        return (1.5 if inside.rises else _GROWTH) * inside.distance
     wanted = inside.distance + (cutoff - inside.root) / inside.slope
     return float(np.clip(wanted, 1.05 * inside.distance, longest))
 
@@ -332,7 +364,7 @@ def _ended(follower: Follower, side: Side, scale: Scale | None) -> tuple[float, 
         end = Flag.EDGE
     levels = [
         abs(a.place.value - b.place.value) < _SAME and b.distance > 1.4 * a.distance
-        for a, b in zip(side.knots, side.knots[1:], strict=False)
+        for a, b in pairwise(side.knots)
     ]
     bent = scale is not None and scale.bent
     if np.isfinite(side.wall):

@@ -67,6 +67,9 @@ class Profile:
         The log-likelihood falls on both sides, as far as it was evaluated. If not, the limits
         are the first crossings on the way out, and the set of values that the likelihood ratio
         accepts may go on beyond them.
+    elsewhere : bool
+        The fit met another maximum that the likelihood ratio accepts too, with a value outside
+        the limits (permuted components of a mixture, for one).
     scale : str
         Scale on which the profile was followed: ``identity``, ``log`` or ``logit``.
     value : numpy.ndarray, shape (n,)
@@ -105,6 +108,7 @@ class Profile:
     lower_flag: Flag
     upper_flag: Flag
     monotone: bool
+    elsewhere: bool
     scale: str
     value: np.ndarray
     profile: np.ndarray
@@ -337,6 +341,12 @@ def _text(members: Sequence[Profile]) -> str:
         lines.append(
             f"The log-likelihood does not fall all the way for {', '.join(waved)}: the limits are "
             "the first crossings; see `.plot()`."
+        )
+    others = [m.label for m in members if m.elsewhere]
+    if others:
+        lines.append(
+            f"The likelihood ratio accepts further values of {', '.join(others)}, around another "
+            "maximum that the fit met."
         )
     better = next((m.better_fit for m in members if m.better_fit is not None), None)
     if better is not None:

@@ -217,7 +217,14 @@ class Solver:
     target : Target
     bent : numpy.ndarray of bool, shape (k,)
         Coordinates on a log or log-odds scale.
+
+    Attributes
+    ----------
+    constrained : bool
+        Other constraints hold besides.
     """
+
+    constrained = False
 
     def __init__(self, objective: Counted, target: Target, bent: np.ndarray) -> None:
         self.objective = objective
@@ -498,8 +505,11 @@ def _solve_positive(matrix: np.ndarray, sides: np.ndarray) -> np.ndarray | None:
         return None
     scaled = matrix / np.outer(scale, scale)
     try:
-        np.linalg.cholesky(scaled)
+        factor = np.linalg.cholesky(scaled)
     except np.linalg.LinAlgError:
         return None
-    # Not scipy's triangular solver: on a busy machine its threads take milliseconds to meet.
-    return np.linalg.solve(scaled, sides / scale[:, None]) / scale[:, None]
+    from scipy.linalg import cho_solve
+
+    # Not by a general solver, whose threads wait for each other on a busy machine.
+    found = cho_solve((factor, True), sides / scale[:, None], check_finite=False)
+    return found / scale[:, None]

@@ -47,6 +47,8 @@ def solver_for(fitted: Fitted, objective: Counted, target: Target) -> Solver:
 class _Under(Solver):
     """A solver that keeps to the constraints; which inequalities bind is found anew each time."""
 
+    constrained = True
+
     def __init__(
         self,
         objective: Counted,
