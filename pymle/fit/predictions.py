@@ -192,10 +192,12 @@ class Predictions(Core):
         are symmetric on the scale of their range: log for positive ones, logit for shares.
 
         Prediction limits are quantiles over draws: each draws the parameters from their
-        asymptotic normal distribution and one observation given these. For a linear model they
-        agree with the textbook's up to the simulation error (about 3% of the half-width
-        at 2,000 draws), the maximum-likelihood divisor of sigma and normal quantiles for those
-        of Student's t. They are marginal: 95% for each entry, not for all together.
+        asymptotic normal distribution and one observation given these, which leaves a
+        simulation error of about 3% of the half-width at 2,000 draws; of normal outcomes the
+        distribution functions at the draws are averaged instead. For a linear model they
+        agree with the textbook's up to the maximum-likelihood divisor of sigma and the law of
+        sigma (log-normal instead of that behind Student's t). They are marginal: 95% for each
+        entry, not for all together.
         """
         observed, deterministics = predictable(self._fitted)
         names = select_names(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pymc as pm
@@ -124,9 +124,9 @@ def _logcdf(rv: Any, at: Any) -> Any:
 def _categorical(rv: Any, at: Any) -> Any:
     """The order of the categories is that of their numbers."""
     p = rv.owner.inputs[-1]
-    total = pt.cumsum(p, axis=-1)
+    total: Any = pt.cumsum(p, axis=-1)
     total = pt.broadcast_to(total, (*at.shape, p.shape[-1])) if at.ndim else total
-    inside = pt.clip(at, 0, p.shape[-1] - 1)
+    inside: Any = pt.clip(at, 0, p.shape[-1] - 1)
     picked = pt.take_along_axis(total, inside[..., None], axis=-1)[..., 0]
     return pt.log(pt.switch(pt.lt(at, 0), 0.0, pt.minimum(picked, 1.0)))
 
@@ -143,7 +143,7 @@ def _random_walk(rv: Any, at: Any, past: Any) -> tuple[Any, Any]:
 
 def _autoregressive(rv: Any, at: Any, past: Any) -> tuple[Any, Any]:
     """Each entry given as many before it as the order."""
-    rhos, sigma, start = rv.owner.inputs[:3]
+    rhos, sigma, start = (cast("Any", v) for v in rv.owner.inputs[:3])
     order, constant = rv.owner.op.ar_order, int(rv.owner.op.constant_term)
     mean = sum(
         rhos[..., i + constant, None] * past[..., order - (i + 1) : -(i + 1)] for i in range(order)

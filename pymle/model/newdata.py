@@ -43,6 +43,8 @@ class Mean:
     dims : tuple of (str or None)
     categories : bool
         Probabilities of categories, on the last axis.
+    normal : bool
+        The variable is normally distributed.
     """
 
     graph: Any
@@ -52,6 +54,7 @@ class Mean:
     shape: tuple[int, ...]
     dims: tuple[str | None, ...]
     categories: bool
+    normal: bool
 
 
 class NewData:
@@ -140,6 +143,7 @@ class NewData:
             shape=shape,
             dims=dims,
             categories=moments.categories,
+            normal=type(rv.owner.op).__name__ == "NormalRV",
         )
 
     def need_for(self, graph: Any, name: str) -> None:

@@ -14,6 +14,7 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
 from pymle.inference.prediction.draws import asymptotic_points, natural_rows, seeds
+from pymle.inference.prediction.mixed import normal_limits
 from pymle.inference.prediction.targets import (
     Functions,
     Target,
@@ -189,12 +190,21 @@ def predict(
         columns["scale"] = functions.split(np.full(len(value), "draws"))
     outer: dict[str, np.ndarray] = {}
     if wanted and points is not None:
-        drawn = new.simulator([t.name for t in wanted]).draw(natural_rows(fitted, points), second)
-        outer = {name: _quantiles(sample, ends) for name, sample in drawn.items()}
-        notes.append(
-            f"prediction limits: quantiles of one simulated observation for each of {count} "
-            "asymptotic draws of the parameters, so that their uncertainty is included"
-        )
+        normal = [t for t in wanted if t.normal and t.graph is not None]
+        others = [t.name for t in wanted if t not in normal]
+        outer = normal_limits(new, normal, points, ends)
+        if others:
+            drawn = new.simulator(others).draw(natural_rows(fitted, points), second)
+            outer |= {name: _quantiles(sample, ends) for name, sample in drawn.items()}
+            notes.append(
+                f"prediction limits of {', '.join(others)}: quantiles of one simulated "
+                f"observation for each of {count} asymptotic draws of the parameters"
+            )
+        if normal:
+            notes.append(
+                f"prediction limits of {', '.join(t.name for t in normal)}: quantiles of the "
+                f"normal distributions at {count} asymptotic draws of the parameters, mixed"
+            )
     if simulated:
         centre = new.simulator(simulated).draw(fitted.estimate.natural, third, count)
         for name in simulated:

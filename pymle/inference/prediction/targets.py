@@ -38,6 +38,8 @@ class Target:
     dims : tuple of (str or None)
     categories : bool
         Probabilities of the categories of an observed variable, on the last axis.
+    normal : bool
+        An observed variable with a normal distribution.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Target:
     shape: tuple[int, ...]
     dims: tuple[str | None, ...]
     categories: bool = False
+    normal: bool = False
 
     @property
     def size(self) -> int:
@@ -122,6 +125,7 @@ def _observed(new: NewData, name: str) -> Target:
         mean.shape,
         mean.dims,
         mean.categories,
+        mean.normal,
     )
 
 
