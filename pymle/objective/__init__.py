@@ -1,7 +1,9 @@
 """Log-likelihoods as functions of a vector; nothing here knows a model."""
 
+from pymle.objective.combined import Combinations, Stacked
 from pymle.objective.conditional import AtModes, Leading
 from pymle.objective.functions import CallableFunction, Rows
+from pymle.objective.held import HeldCurvature, held_curvature
 from pymle.objective.likelihood import Likelihood
 from pymle.objective.marginal import Marginal, make_plan
 from pymle.objective.natural import ElementwiseMap, PointFunction
@@ -9,11 +11,15 @@ from pymle.objective.natural import ElementwiseMap, PointFunction
 __all__ = [
     "AtModes",
     "CallableFunction",
+    "Combinations",
     "ElementwiseMap",
+    "HeldCurvature",
     "Leading",
     "Likelihood",
     "Marginal",
     "PointFunction",
     "Rows",
+    "Stacked",
+    "held_curvature",
     "make_plan",
 ]
