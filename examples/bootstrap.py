@@ -27,7 +27,7 @@ METHODS = ["percentile", "basic", "normal", "studentized", "bca"]
 KINDS = {"case": "rows drawn again", "parametric": "exponential data simulated"}
 
 
-def main(picture: Path | str = PICTURE, n: int = 4999) -> dict[str, Any]:
+def main(picture: Path | str = PICTURE, *, n: int = 4999) -> dict[str, Any]:
     """Fit, resample, print, draw; return the table of limits and the bootstraps."""
     with pm.Model() as model:
         mean = pm.HalfNormal("mean", 100)

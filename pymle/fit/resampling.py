@@ -130,7 +130,11 @@ class Resampling(Core):
         progressbar: bool,
     ) -> pd.DataFrame:
         """Limits of the rows of a table by the bootstrap."""
-        options = dict(n=n, random_seed=random_seed, progressbar=progressbar)
+        options: dict[str, Any] = {
+            "n": n,
+            "random_seed": random_seed,
+            "progressbar": progressbar,
+        }
         options |= given if isinstance(given, Mapping) else {}
         limits = options.pop("limits", None)
         if given is not None and not isinstance(given, Bootstrap | Mapping):

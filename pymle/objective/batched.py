@@ -130,7 +130,7 @@ class Batch:
     def _program(self, values: bool) -> Any:
         import jax
 
-        name = "refits", tuple(self._replaced), values, self._plain
+        name = f"refits {tuple(self._replaced)} {values} {self._plain}"
         programs = self._likelihood._programs
         if name not in programs:
             programs[name] = jax.jit(

@@ -96,8 +96,9 @@ def spread_of(draws: Draws, outcome: Outcome) -> Spread:
         points = np.where(np.isfinite(points), points, fitted.estimate.x)
         # Refits that begin where they ended stay there, and give the curvature.
         here = -refit_block(draws, block, start=points, damped=False).hessian
-        covariance = _inverse(here) if isinstance(block, dict) else None
-        if covariance is None:
+        if isinstance(block, dict):
+            covariance = _inverse(here)
+        else:
             covariance = _sandwich(draws, points, block, here)
         each[at : at + count] = covariance
     each[~regular] = np.nan
