@@ -133,7 +133,7 @@ def test_information_is_the_inverse_covariance(table_fit):
     product = table_fit.information.to_numpy() @ table_fit.covariance("unconstrained").to_numpy()
     np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-9)
     with pytest.raises(pymle.AnalysisError, match='"natural" or "unconstrained"'):
-        table_fit.covariance("log")
+        table_fit.covariance(scale="log")
 
 
 def test_the_record_says_what_ran(table_fit):

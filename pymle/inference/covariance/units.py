@@ -247,7 +247,7 @@ def _ways(problem: Problem, clusters: Any) -> list[Any]:
     if not isinstance(clusters, str | Mapping | pd.Series) and np.ndim(clusters) == 2:
         array = np.asarray(clusters)
         shapes = [term.shape for term in problem.observed]
-        if array.shape not in shapes and array.shape[1] in (2, 3):
+        if array.shape not in shapes and array.shape[-1] in (2, 3):
             return list(array.T)
     return [clusters]
 
