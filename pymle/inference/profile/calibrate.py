@@ -11,8 +11,9 @@ import numpy as np
 from pymle.bind import likelihood_of
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
+from pymle.inference.profile.counted import Counted
 from pymle.inference.profile.follow import Asked, check_profiles, components_of
-from pymle.inference.profile.solve import SETTLED, Counted, Failed, Solver
+from pymle.inference.profile.solve import SETTLED, Failed, Solver
 from pymle.inference.profile.target import Component, Target
 from pymle.model.simulate import Simulator
 from pymle.optimize import Termination, maximise

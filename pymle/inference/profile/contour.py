@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pymle.errors import AnalysisError, BetterFitWarning
 from pymle.fitted import Fitted
+from pymle.inference.profile.counted import Counted
 from pymle.inference.profile.follow import (
     Asked,
     better_start,
@@ -21,7 +22,7 @@ from pymle.inference.profile.follow import (
 )
 from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, find_side
 from pymle.inference.profile.records import Contour, Curve, Flag
-from pymle.inference.profile.solve import Counted, Failed, Place
+from pymle.inference.profile.solve import Failed, Place
 from pymle.inference.profile.target import Target
 from pymle.inference.profile.under import solver_for
 
@@ -31,7 +32,11 @@ _BETTER = 5
 #: Turn of the curve between two places: more is too coarse, less than a quarter too fine.
 _TURN = 0.35
 #: Relative error of the root at a place of the curve, before its last correction.
-_NEAR = 0.02
+_NEAR = 0.005
+#: Distance from the curve, in standard errors, that a small step does not have to stay below.
+_LOOSE = 0.02
+#: Bend along a curve, as a share of the squared slope across it, that counts as none.
+_STRAIGHT = 1e-5
 #: Distance from the estimate, in standard errors or on a log line, at which a curve is left.
 _FAR, _FAR_BENT = 1e3, 30.0
 _FEWEST = 1e-6
@@ -39,27 +44,52 @@ _FEWEST = 1e-6
 
 @dataclass(frozen=True)
 class _Spot:
-    """A place on or near a curve, in whitened coordinates."""
+    """A place on or near a curve, in whitened coordinates.
+
+    Attributes
+    ----------
+    w : numpy.ndarray, shape (2,)
+    place : Place
+    root : float
+    gradient, curvature : numpy.ndarray, shapes (2,) and (2, 2)
+        First and second derivatives of the root.
+    metric : numpy.ndarray, shape (2, 2)
+        Its columns are the local units: with those of the estimate a bent valley would end in
+        a cusp, with those of the place it is round everywhere.
+    """
 
     w: np.ndarray
     place: Place
     root: float
     gradient: np.ndarray
     curvature: np.ndarray
+    metric: np.ndarray
+
+    @property
+    def rise(self) -> float:
+        """Length of the gradient in local units."""
+        return float(np.linalg.norm(self.metric.T @ self.gradient))
 
     @property
     def normal(self) -> np.ndarray:
-        return self.gradient / np.linalg.norm(self.gradient)
+        """Direction in which the root rises, of length one, local units."""
+        return self.metric.T @ self.gradient / self.rise
 
     @property
     def along(self) -> np.ndarray:
+        """Direction of the curve, local units."""
         n = self.normal
         return np.array([-n[1], n[0]])
 
-    @property
-    def bending(self) -> float:
-        """Curvature of the level curve."""
-        return float(self.along @ self.curvature @ self.along / np.linalg.norm(self.gradient))
+    def second(self, direction: np.ndarray) -> float:
+        """Second derivative of the root along a local direction, over the length of the first."""
+        ahead = self.metric @ direction
+        return float(ahead @ self.curvature @ ahead) / self.rise
+
+    def forward(self, step: float) -> np.ndarray:
+        """Ahead on the osculating parabola, whitened coordinates."""
+        bent = 0.5 * self.second(self.along) * step**2
+        return self.w + self.metric @ (step * self.along - bent * self.normal)
 
 
 def profile_contour(
@@ -206,63 +236,55 @@ class _Tracer:
         if place.slope is None or place.bend is None or root < _FEWEST:
             raise Failed(outside=False)
         gradient = -(self._whiten.T @ place.slope) / root
-        curvature = self._whiten.T @ place.bend @ self._whiten
-        curvature = (-curvature - np.outer(gradient, gradient)) / root
-        return _Spot(w, place, root, gradient, curvature)
+        information = -self._whiten.T @ place.bend @ self._whiten
+        curvature = (information - np.outer(gradient, gradient)) / root
+        return _Spot(w, place, root, gradient, curvature, _metric(information, gradient))
 
     def _follow(self, cutoff: float, step: float, side: float) -> Flag:
         """Go along the curve until it closes or leaves."""
-        longest, turned, short = 1.6 * step, 0.0, 1e-3 * step
+        # Long where the curve is straight (a narrow valley), tiny at a sharp end.
+        finest, away, far = 0.01 * step, False, 0.0
         first = self._spots[0]
         for _ in range(12 * self._points):
             here = self._spots[-1]
             following = self._next(here, cutoff, side * step)
             if following is None:
                 step *= 0.4
-                if step < short:
+                if step < 1e-6 * finest:
                     return Flag.WORK if not self._gone(here) else Flag.EDGE
                 continue
+            ahead = np.linalg.solve(here.metric, following.metric @ following.along)
             turn = float(
-                np.arctan2(
-                    here.along[0] * following.along[1] - here.along[1] * following.along[0],
-                    here.along @ following.along,
-                )
+                np.arctan2(here.along[0] * ahead[1] - here.along[1] * ahead[0], here.along @ ahead)
             )
-            if abs(turn) > _TURN and step > 0.02 * longest:
+            if abs(turn) > _TURN and step > finest:
                 step *= 0.5
                 continue
-            turned += turn
-            # Passed the start: it lies between the last two places, after a whole turn.
-            gap = np.linalg.norm(following.w - first.w)
-            ahead = float((first.w - here.w) @ (side * here.along))
-            if len(self._spots) > 3 and abs(turned) > 5.0 and gap < 1.5 * step:
-                passed = float((first.w - following.w) @ (side * following.along)) <= 0.0
-                if passed or ahead <= 0.0:
-                    return Flag.FOUND
+            if away and _passes(here, following, first, side):
+                return Flag.FOUND
+            away = away or float(np.linalg.norm(following.w - first.w)) > 2.0 * far
+            far = max(far, float(np.linalg.norm(self._spots[-1].w - following.w)))
             self._spots.append(following)
             if abs(turn) < 0.25 * _TURN:
-                step = min(1.5 * step, longest)
+                step *= 1.5
             if self._gone(following):
                 return self._open_flag(following)
         return Flag.WORK
 
     def _next(self, here: _Spot, cutoff: float, step: float) -> _Spot | None:
         """The next place: ahead on the osculating parabola, then back along the gradient."""
-        w = here.w + step * here.along - 0.5 * here.bending * step**2 * here.normal
-        near = here.place
+        w, near = here.forward(step), here.place
         try:
             for _ in range(5):
                 spot = self._spot(w, near)
-                miss = (cutoff - spot.root) / np.linalg.norm(spot.gradient)
-                if abs(miss) > abs(step):
+                miss = (cutoff - spot.root) / spot.rise
+                if abs(miss) > max(abs(step), _LOOSE):
                     return None
-                w = spot.w + miss * spot.normal
-                if abs(cutoff - spot.root) < _NEAR * cutoff:
-                    # The rest of the way is of second order.
-                    normal = spot.normal
-                    second = float(normal @ spot.curvature @ normal)
-                    w = w - 0.5 * second * miss**2 / np.linalg.norm(spot.gradient) * normal
-                    return _Spot(w, spot.place, spot.root, spot.gradient, spot.curvature)
+                bent = 0.5 * spot.second(spot.normal) * miss
+                w = spot.w + spot.metric @ ((miss * (1.0 - np.clip(bent, -0.5, 0.5))) * spot.normal)
+                # To second order along the gradient, which is the end where little is left.
+                if abs(cutoff - spot.root) < _NEAR * cutoff and abs(bent) < 0.1:
+                    return replace(spot, w=w)
                 near = spot.place
         except Failed:
             return None
@@ -304,3 +326,30 @@ class _Tracer:
             evaluations=dict(self._counted.counts),
             better_fit=better,
         )
+
+
+def _passes(here: _Spot, following: _Spot, first: _Spot, side: float) -> bool:
+    """Whether the first place lies on the way from here to the following one."""
+    back, gone, heading = (
+        np.linalg.solve(here.metric, each)
+        for each in (first.w - here.w, following.w - here.w, first.metric @ first.along)
+    )
+    share = float(back @ gone / (gone @ gone))
+    aside = float(np.linalg.norm(back - share * gone) / np.linalg.norm(gone))
+    same = float(heading @ gone) * side > 0.7 * float(
+        np.linalg.norm(heading) * np.linalg.norm(gone)
+    )
+    return same and 0.0 < share <= 1.05 and aside < 0.25
+
+
+def _metric(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Across the curve the length in which the root rises by one; along it one of its bend.
+
+    What is left is a floor where the curve is straight, so that the units stay continuous.
+    """
+    rise = float(np.linalg.norm(gradient))
+    n = gradient / rise
+    along = np.array([-n[1], n[0]])
+    bend = float(along @ information @ along)
+    length = np.hypot(bend, _STRAIGHT * rise**2) ** -0.5
+    return np.column_stack([n / rise, length * along])

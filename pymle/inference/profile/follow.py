@@ -13,9 +13,10 @@ import numpy as np
 from pymle.errors import AnalysisError, BetterFitWarning, PointError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import standard_errors
+from pymle.inference.profile.counted import Counted
 from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, find_side
 from pymle.inference.profile.records import Flag, Profile, Profiles
-from pymle.inference.profile.solve import Counted, Failed, Place
+from pymle.inference.profile.solve import Failed, Place
 from pymle.inference.profile.target import Component, Target, component_of
 from pymle.inference.profile.under import solver_for
 from pymle.inference.quadratic import ENOUGH, nonquadratic

@@ -8,7 +8,8 @@ import numpy as np
 
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
-from pymle.inference.profile.solve import SETTLED, Counted, Failed, Place, Solver
+from pymle.inference.profile.counted import Counted
+from pymle.inference.profile.solve import SETTLED, Failed, Place, Solver
 from pymle.inference.profile.target import Target
 from pymle.optimize import Termination, maximise_within
 from pymle.restrict import Restricted
