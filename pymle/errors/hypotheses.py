@@ -116,7 +116,7 @@ class HypothesisTexts:
         """
         return cls._make(
             f'"{text}" holds or fails whatever the data say: no estimated parameter is in it '
-            "(parameters that were given as `fixed=` do not count)."
+            "(what `fixed=` or `constraints=` hold does not count)."
         )
 
     @classmethod

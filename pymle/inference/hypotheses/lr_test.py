@@ -178,9 +178,11 @@ def _pair(
     df = large.nparams - small.nparams
     gain = large.loglik - small.loglik
     slack = _EDGE if at_limit else _ABSOLUTE
-    if gain < -(slack + _RELATIVE * abs(small.loglik)):
+    rounding = slack + _RELATIVE * abs(small.loglik)
+    if gain < -rounding:
         raise AnalysisError.wrong_order(names[0], names[1], small.loglik, large.loglik)
-    statistic = 2.0 * max(gain, 0.0)
+    # No gain but rounding is none: a mixture may have a point mass at zero.
+    statistic = 2.0 * gain if gain > rounding else 0.0
     remarks: list[str] = []
     if at_limit:
         remarks.append(

@@ -108,6 +108,13 @@ def nesting_of(
     if small.problem.model is large.problem.model:
         found = _same_model(small, large)
     else:
+        for fitted in (small, large):
+            restriction = fitted.estimate.restriction
+            if restriction is not None and restriction.equations < len(restriction.texts):
+                raise AnalysisError.not_nested(
+                    "one of the fits has inequalities, which are compared between fits of one "
+                    "model object only: fit both from the same `pm.Model`."
+                )
         found = _by_evaluation(small, large)
         if found is None:
             _check_laws(*laws, declared=declared)
@@ -191,18 +198,19 @@ def _same_covariates(small: Fitted, large: Fitted) -> None:
 def _by_evaluation(small: Fitted, large: Fitted) -> Nesting | None:
     """The larger model at the smaller one's estimate, where both give the same likelihood."""
     layout, estimate = large.estimate.layout, large.estimate
-    point, absent = _mapped(small, large)
-    count = sum(len(entries) for entries in absent.values())
+    point, absent, own = _mapped(small, large)
+    count = sum(len(entries) for entries in absent.values()) + len(own)
     if count >= int(np.sum(~layout.fixed)):
         return None
-    if any(not layout.block(name).support.elementwise for name in absent):
+    joint = {b.name for b in layout.blocks if not b.support.elementwise}
+    if joint & {*absent, *own.values()}:
         return None
     choices: list[tuple[float, ...]] = [(v,) * len(absent) for v in _NEUTRAL]
     if 1 < len(absent) <= _COMBINED:
         choices += [c for c in itertools.product(_NEUTRAL, repeat=len(absent)) if len(set(c)) > 1]
     problem: Problem | None = None
     for choice in choices if absent else [()]:
-        held: dict[str, float] = {}
+        held: dict[str, float] = {label: _held_value(small, label) for label in own}
         for (name, entries), value in zip(absent.items(), choice, strict=True):
             block = layout.block(name)
             low, high = estimate.lower[block.natural], estimate.upper[block.natural]
@@ -235,10 +243,30 @@ def _evaluated(
     return Nesting(text, True, null)
 
 
-def _mapped(small: Fitted, large: Fitted) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The smaller model's estimate in the larger one's names, and what it has no value for."""
+def _held_value(small: Fitted, label: str) -> float:
+    """What the smaller fit holds an entry at; that of the whole variable for a number."""
+    layout = small.estimate.layout
+    name = label if label in layout.labels else label.partition("[")[0]
+    return float(small.estimate.natural[layout.labels.index(name)])
+
+
+def _mapped(
+    small: Fitted, large: Fitted
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
+    """The smaller model's estimate in the larger one's names.
+
+    Returns
+    -------
+    point : dict of str to numpy.ndarray
+        Flat values by variable; nan where there is none.
+    absent : dict of str to numpy.ndarray of int
+        Entries without a value.
+    own : dict of str to str
+        Labels of entries that the smaller fit holds and the larger one does not, with the
+        names of their variables.
+    """
     own = {b.name: b for b in small.estimate.layout.blocks}
-    point, absent = {}, {}
+    point, absent, held = {}, {}, {}
     for block in large.estimate.layout.blocks:
         value = np.full(block.size, np.nan)
         other = own.get(block.name)
@@ -254,11 +282,14 @@ def _mapped(small: Fitted, large: Fitted) -> tuple[dict[str, np.ndarray], dict[s
                     if label in index:
                         value[i] = known[index[label]]
         value = np.where(block.fixed, large.estimate.natural[block.natural], value)
+        if other is not None and other.shape in ((), block.shape):
+            fixed = np.broadcast_to(other.fixed, block.fixed.shape) & ~block.fixed
+            held |= {block.labels[i]: block.name for i in np.flatnonzero(fixed)}
         missing = np.flatnonzero(np.isnan(value))
         if missing.size:
             absent[block.name] = missing
         point[block.name] = value
-    return point, absent
+    return point, absent, held
 
 
 def _point_of(problem: Problem, point: Mapping[str, np.ndarray]) -> np.ndarray | None:
