@@ -187,6 +187,11 @@ def acceleration_of(draws: Draws, outcome: Outcome, item: Quantity) -> tuple[np.
             "BCa limits need the curvature at the estimate, which this fit has not. Use "
             '"percentile"'
         )
+    if scheme.units is None and fitted.estimate.restriction is not None:
+        raise AnalysisError.bootstrap(
+            "BCa limits from simulated data are not there for fits under constraints. Use "
+            '"percentile", or kind="case"'
+        )
     if scheme.units is None:
         return _least_favourable(draws, outcome, item), "scores of the simulated data"
     if scheme.counts is None and len(scheme.units) <= MOST_LEFT_OUT:
