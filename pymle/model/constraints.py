@@ -128,7 +128,7 @@ def constraints_of(problem: Problem, texts: str | Sequence[str]) -> Constraints:
         np.array([row.offset for row in rows]),
     )
     labels = [
-        (_label(problem, each, shape, i), each.relation)
+        (_label(problem, each, shape, i) or _numbered(each, shape, i), each.relation)
         for each, _, shape in bent
         for i in range(int(np.prod(shape, dtype=int)))
     ]
@@ -155,8 +155,12 @@ def _entries(
         raise AnalysisError.bad_hypothesis(each.text, "a number in it is not finite")
     flat[:, layout.fixed] = 0.0
     return [
-        _Row(_label(problem, each, shape, i), each.relation, flat[i], float(constants[i]))
-        for i in range(len(flat))
+        _Row(
+            _label(problem, each, shape, i) or _written(problem, each.relation, *row),
+            each.relation,
+            *row,
+        )
+        for i, row in enumerate(zip(flat, constants.tolist(), strict=True))
     ]
 
 
@@ -176,7 +180,7 @@ def _graph(problem: Problem, each: Hypothesis) -> tuple[Hypothesis, Any, tuple[i
 
 
 def _label(problem: Problem, each: Hypothesis, shape: tuple[int, ...], i: int) -> str:
-    """The text of one entry of a hypothesis."""
+    """The text of one entry of a hypothesis; empty where the sides are no plain variables."""
     if not shape:
         return each.text
     sides = []
@@ -187,9 +191,24 @@ def _label(problem: Problem, each: Hypothesis, shape: tuple[int, ...], i: int) -
         single = labels is not None and len(labels) == int(np.prod(shape, dtype=int))
         sides.append(labels[i] if single and labels is not None else side)
     text = f"{sides[0]} {each.relation} {sides[1]}"
-    if text == each.text:
-        text += f" (entry {entry_labels('', shape, (None,) * len(shape), {})[i]})"
-    return text
+    return "" if text == each.text else text
+
+
+def _numbered(each: Hypothesis, shape: tuple[int, ...], i: int) -> str:
+    return f"{each.text} (entry {entry_labels('', shape, (None,) * len(shape), {})[i]})"
+
+
+def _written(problem: Problem, relation: str, coefficients: np.ndarray, offset: float) -> str:
+    """A linear row as a sum of labelled entries."""
+    held = 0.0 if abs(offset) < 1e-15 else -offset
+    parts = []
+    for i in sorted(np.flatnonzero(coefficients), key=lambda i: coefficients[i] < 0):
+        size = abs(coefficients[i])
+        factor = "" if size == 1.0 else f"{size:.6g}*"
+        sign = "-" if coefficients[i] < 0 else "+"
+        parts.append(f"{sign} {factor}{problem.layout.labels[i]}")
+    left = " ".join(parts).removeprefix("+ ") or "0"
+    return f"{left} {relation} {held:.6g}"
 
 
 def _without_constants(rows: list[_Row]) -> tuple[list[_Row], list[str]]:

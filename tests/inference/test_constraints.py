@@ -372,6 +372,23 @@ def test_likelihood_ratios_between_constraints(counted, free):
         find(counted, "beta[x3] = 0").lr_test(sided)
 
 
+def test_weights_of_an_order_restriction_are_its_level_probabilities():
+    # Equal means against ordered ones, equal numbers: |Stirling number (4, j)| / 4!.
+    y = np.random.default_rng(0).normal(size=(10, 4)) + np.arange(4) / 3
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10, shape=4)
+        pm.Normal("y", mu, 1, observed=y)
+    ordered = find(model, "mu[0] <= mu[1] <= mu[2] <= mu[3]")
+    equal = find(model, "diff(mu) = 0")
+    test = equal.lr_test(ordered)
+    expected = np.array([6, 11, 6, 1]) / 24
+    np.testing.assert_allclose([test.weights[j] for j in range(4)], expected, atol=0.005)
+    fitted = isotonic_regression(y.mean(axis=0)).x
+    statistic = 10 * np.sum((fitted - y.mean()) ** 2)
+    assert test.statistic == pytest.approx(statistic, rel=1e-8)
+    assert equal.constraints.index[0] == "mu[1] - mu[0] = 0"
+
+
 # ----- what is said ---------------------------------------------------------------------------
 
 

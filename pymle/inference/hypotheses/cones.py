@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pymle.errors import AnalysisError
-from pymle.estimate import Restriction
 from pymle.fitted import Fitted
 from pymle.inference.hypotheses.chi_bar import ChiBar, chi_bar
 from pymle.model import hypotheses
@@ -97,98 +96,140 @@ def cone_of(small: Fitted, large: Fitted) -> Cone | None:
         The larger fit has a constraint of which the smaller one has nothing, some are
         one-sided in one fit and some in the other, or the information is singular.
     """
-    one, other = _sides(small), _sides(large)
-    if one == other:
+    one, other = _read(small), _read(large)
+    if one.relations == other.relations and one.texts == other.texts:
         return None
     if not np.array_equal(small.estimate.layout.fixed, large.estimate.layout.fixed):
         raise AnalysisError.not_nested(
             "the fits differ both in their constraints and in what `fixed=` holds."
         )
-    lost = [key for key in other if key not in one]
+    rows, others = _on_one_basis(one, other)
+    held, kept = rows[one.equations], others[other.equations]
+    inward, lost = [], []
+    for i, row in enumerate(others):
+        if _within(row, held):
+            if not other.equations[i]:
+                inward.append(i)
+        elif other.equations[i] or not _among(row, rows[~one.equations]):
+            lost.append(other.texts[i])
     if lost:
-        said = ", ".join(f'"{left} {other[left, right]} {right}"' for left, right in lost[:6])
+        said = ", ".join(f'"{text}"' for text in lost[:6])
         raise AnalysisError.not_nested(
             f"the larger fit has a constraint of which the smaller one has nothing ({said})."
         )
-    equations = [k for k in one if k not in other and one[k] == "="]
-    outward = [k for k in one if k not in other and one[k] != "="]
-    inward = [k for k in other if other[k] != "=" and one[k] == "="]
-    turned = [k for k in other if one[k] != other[k] and k not in inward]
-    if turned or (inward and outward):
+    outward = [
+        i
+        for i in np.flatnonzero(~one.equations)
+        if not _among(rows[i], others[~other.equations]) and not _within(rows[i], kept)
+    ]
+    if inward and outward:
         raise AnalysisError.not_nested(
-            "some inequalities stand in the smaller fit and others in the larger one, or they are "
-            "turned around: test in two steps, with an intermediate fit."
+            "some inequalities stand in the smaller fit and others in the larger one: test in two "
+            "steps, with an intermediate fit."
         )
-    held = inward or outward
-    covariance = _covariance(small, large, list(one), held)
-    names = ", ".join(f'"{left} {one[left, right]} {right}"' for left, right in one)
-    text = f"the same model under {names}"
+    one_sided = np.vstack([kept, others[inward]])
+    rank = _rank(held) - _rank(one_sided)
+    owner, places = (large, inward) if inward else (small, [int(i) for i in outward])
+    covariance = _covariance(small, large, other.equations, owner, places)
+    named = ", ".join(f'"{text}"' for text in one.texts[:8])
+    more = f" and {len(one.texts) - 8} more" if len(one.texts) > 8 else ""
+    text = f"the same model under {named}{more}"
     if outward:
         text += " (the law is that of the least favourable case: all hold with equality)"
     if inward:
         text += ", against one side of them"
-    return Cone(len(equations), covariance, bool(inward), text)
+    return Cone(rank, covariance, bool(inward), text)
 
 
-def _sides(fitted: Fitted) -> dict[tuple[str, str], str]:
-    """Relations by the two sides."""
-    restriction = fitted.estimate.restriction
-    if restriction is None:
-        return {}
-    out = {}
-    for text, relation in zip(restriction.texts, restriction.relations, strict=True):
-        first = hypotheses(text)[0]
-        out[first.left, first.right] = relation
-    return out
+@dataclass(frozen=True)
+class _Read:
+    """The constraints of a fit as rows: linear ones with their constant, then the others."""
+
+    texts: tuple[str, ...]
+    relations: tuple[str, ...]
+    matrix: np.ndarray
+    bent: tuple[str, ...]
+
+    @property
+    def equations(self) -> np.ndarray:
+        return np.array([relation == "=" for relation in self.relations], dtype=bool)
+
+
+def _read(fitted: Fitted) -> _Read:
+    constraints = fitted.estimator.constraints
+    size = fitted.problem.layout.natural_size
+    if fitted.estimate.restriction is None or constraints is None:
+        return _Read((), (), np.zeros((0, size + 1)), ())
+    linear = np.column_stack([constraints.linear.matrix, constraints.linear.offset])
+    linear = linear * constraints.signs[: len(linear), None]
+    linear = linear / np.linalg.norm(linear[:, :-1], axis=1, keepdims=True)
+    return _Read(constraints.texts, constraints.relations, linear, constraints.texts[len(linear) :])
+
+
+def _on_one_basis(one: _Read, other: _Read) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of both fits, with a column for each smooth function that stands in either."""
+    sides = [[_sides(text) for text in each.bent] for each in (one, other)]
+    columns = list(dict.fromkeys([side for each in sides for side in each]))
+    out = []
+    for each, own in zip((one, other), sides, strict=True):
+        extra = np.zeros((len(each.texts), len(columns)))
+        for i, side in enumerate(own):
+            at = len(each.matrix) + i
+            extra[at, columns.index(side)] = -1.0 if each.relations[at] == "<=" else 1.0
+        plain = np.zeros((len(each.texts), each.matrix.shape[1]))
+        plain[: len(each.matrix)] = each.matrix
+        out.append(np.hstack([plain, extra]))
+    return out[0], out[1]
+
+
+def _sides(text: str) -> tuple[str, str]:
+    first = hypotheses(text)[0]
+    return first.left, first.right
+
+
+def _rank(rows: np.ndarray) -> int:
+    return int(np.linalg.matrix_rank(rows, tol=1e-9)) if rows.size else 0
+
+
+def _within(row: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether a row is a combination of others."""
+    return len(rows) > 0 and _rank(np.vstack([rows, row])) == _rank(rows)
+
+
+def _among(row: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether a row stands among others."""
+    return any(np.allclose(row, each, rtol=1e-9, atol=1e-9) for each in rows)
 
 
 def _covariance(
-    small: Fitted,
-    large: Fitted,
-    rows: list[tuple[str, str]],
-    held: list[tuple[str, str]],
+    small: Fitted, large: Fitted, equations: np.ndarray, owner: Fitted, places: list[int]
 ) -> np.ndarray:
     """Of the one-sided functions, in the larger model without its inequalities."""
-    estimate, constraints = small.estimate, small.estimator.constraints
-    restriction = estimate.restriction
+    restriction, x = small.estimate.restriction, small.estimate.x
     assert restriction is not None
-    assert constraints is not None
-    if not held:
-        return np.zeros((0, 0))
-    if len(held) == 1:
-        return np.ones((1, 1))
-    _, jacobian = Restricted(small.problem, constraints).function.value_and_jacobian(estimate.x)
-    places = [rows.index(key) for key in held]
-    own = jacobian[places] * _inward(restriction, large, rows, held)[:, None]
-    others = _sides(large)
-    both = [i for i, key in enumerate(rows) if others.get(key) == "="]
+    if len(places) < 2:
+        return np.ones((len(places), len(places)))
     hessian = restriction.hessian
     if hessian is None:
         raise AnalysisError.edge_derivatives(restriction.texts, "the curvature is not finite")
     units = np.sqrt(np.abs(np.diagonal(hessian)))
     units = np.where(units > 0.0, units, 1.0)
-    basis, _ = np.linalg.qr((jacobian[both] / units).T, mode="complete")
-    tangent = basis[:, len(both) :] / units[:, None]
+    held = _jacobian(large, x)[equations] if len(equations) else np.zeros((0, len(x)))
+    basis, _ = np.linalg.qr((held / units).T, mode="complete")
+    tangent = basis[:, len(held) :] / units[:, None]
     inner = -tangent.T @ hessian @ tangent
-    values = np.linalg.eigvalsh(inner)
-    if not values[0] > 1e-10 * values[-1]:
-        raise AnalysisError.edge_derivatives(
-            restriction.texts, "the information under the null hypothesis is singular"
-        )
-    moved = own @ tangent
+    moved = _jacobian(owner, x)[places] @ tangent
+    for matrix in (inner, moved @ moved.T):
+        values = np.linalg.eigvalsh(matrix)
+        if not values[0] > 1e-12 * values[-1]:
+            raise AnalysisError.edge_derivatives(
+                restriction.texts, "the information, or the set of inequalities, is singular"
+            )
     return moved @ np.linalg.solve(inner, moved.T)
 
 
-def _inward(
-    restriction: Restriction,
-    large: Fitted,
-    rows: list[tuple[str, str]],
-    held: list[tuple[str, str]],
-) -> np.ndarray:
-    """Signs that turn equations of the smaller fit to the larger one's ``>= 0``."""
-    others = _sides(large)
-    signs = []
-    for key in held:
-        turned = others.get(key) == "<=" and restriction.relations[rows.index(key)] == "="
-        signs.append(-1.0 if turned else 1.0)
-    return np.array(signs)
+def _jacobian(fitted: Fitted, x: np.ndarray) -> np.ndarray:
+    """Derivatives of a fit's constraint functions, inequalities turned to ``>= 0``."""
+    constraints = fitted.estimator.constraints
+    assert constraints is not None
+    return Restricted(fitted.problem, constraints).function.value_and_jacobian(x)[1]

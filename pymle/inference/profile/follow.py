@@ -18,7 +18,7 @@ from pymle.inference.profile.limits import Follower, HigherError, Knot, Side, fi
 from pymle.inference.profile.records import Flag, Profile, Profiles
 from pymle.inference.profile.solve import Failed, Place
 from pymle.inference.profile.target import Component, Target, component_of
-from pymle.inference.profile.under import solver_for
+from pymle.inference.profile.under import blocked, solver_for
 from pymle.inference.quadratic import ENOUGH, nonquadratic
 from pymle.inference.quantity import quantity
 from pymle.verdict import Status
@@ -226,7 +226,11 @@ def sides_of(fitted: Fitted, component: Component, counted: Counted) -> tuple[Fo
     error = float(standard_errors(estimate, component.value_and_gradient(estimate.x)[1][None])[0])
     slope = 1.0 / error if np.isfinite(error) and error > 0.0 else None
     follower = Follower(solver, start, estimate.loglik, np.ones(1))
-    return follower, [Side(sign, [Knot(0.0, 0.0, slope, None, start)]) for sign in (-1, 1)]
+    sides = [Side(sign, [Knot(0.0, 0.0, slope, None, start)]) for sign in (-1, 1)]
+    for side in sides:
+        if blocked(solver, estimate.x, side.sign):
+            side.wall = 0.0
+    return follower, sides
 
 
 def known_at(fitted: Fitted) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from pymle.inference.profile.target import Target
 from pymle.optimize import Termination, maximise_within
 from pymle.restrict import Restricted
 
-__all__ = ["solver_for"]
+__all__ = ["blocked", "solver_for"]
 
 #: Share of a gradient along the constraints below which they hold its function fast.
 _HELD = 1e-9
@@ -45,6 +45,24 @@ def solver_for(fitted: Fitted, objective: Counted, target: Target) -> Solver:
     return _Under(objective, target, bent, fitted, Restricted(fitted.problem, constraints))
 
 
+def blocked(solver: Solver, x: np.ndarray, sign: int) -> bool:
+    """Whether binding constraints stop a target of one component on one side at once.
+
+    Parameters
+    ----------
+    solver : Solver
+    x : numpy.ndarray, shape (k,)
+        The estimate.
+    sign : int
+        -1 below, +1 above.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(solver, _Under) and solver.stopped(x, sign)
+
+
 class _Under(Solver):
     """A solver that keeps to the constraints; which inequalities bind is found anew each time."""
 
@@ -60,6 +78,8 @@ class _Under(Solver):
     ) -> None:
         super().__init__(objective, target, bent)
         self._restricted = restricted
+        assert fitted.estimate.restriction is not None
+        self._active = fitted.estimate.restriction.active
         equations = restricted.equations
         self._rows = np.concatenate([np.ones(target.size, dtype=bool), equations])
         x = fitted.estimate.x
@@ -76,6 +96,30 @@ class _Under(Solver):
     ) -> Place:
         del score, hessian  # those of the Lagrangian of the fit: the target is one more
         return self.solve(self.target.line(x), x)
+
+    def stopped(self, x: np.ndarray, sign: int) -> bool:
+        """Whether no direction that the binding constraints admit moves the target."""
+        from scipy.optimize import linprog
+
+        _, jacobian = self._restricted.function.value_and_jacobian(x)
+        gradient = self.target.components[0].value_and_gradient(x)[1]
+        lengths = np.linalg.norm(jacobian, axis=1, keepdims=True)
+        rows = jacobian / np.where(lengths > 0.0, lengths, 1.0)
+        equations = self._restricted.equations
+        one_sided = self._active & ~equations
+        if not one_sided.any():
+            return False
+        cost = -sign * gradient / np.linalg.norm(gradient)
+        found = linprog(
+            cost,
+            A_ub=-rows[one_sided],
+            b_ub=np.zeros(int(one_sided.sum())),
+            A_eq=rows[equations] if equations.any() else None,
+            b_eq=np.zeros(int(equations.sum())) if equations.any() else None,
+            bounds=[(-1.0, 1.0)] * len(x),
+            method="highs",
+        )
+        return found.status == 0 and -found.fun <= _HELD
 
     def solve(self, line: np.ndarray, *guesses: np.ndarray) -> Place:
         outside = False
