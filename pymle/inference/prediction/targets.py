@@ -101,7 +101,11 @@ def targets(fitted: Fitted, new: NewData, names: Sequence[str]) -> list[Target]:
     out = []
     for name in names:
         if name in observed:
-            out.append(_observed(new, name))
+            target = _observed(new, name)
+            unknown = [] if target.graph is None else fitted.problem.undetermined(target.graph)
+            if unknown:
+                raise AnalysisError.undetermined(name, unknown)
+            out.append(target)
         elif name in deterministics:
             out.append(_deterministic(fitted, new, name))
         else:
