@@ -17,7 +17,7 @@ from pymle.objective.likelihood import Likelihood
 #: Entries that are propagated at a time (numbers of observations times coordinates).
 _ENTRIES = 8_000_000
 #: Entries up to which second derivatives of all observations are kept.
-_MOST_SECOND = 30_000_000
+_MOST_SECOND = 15_000_000
 
 
 def observation_scores(likelihood: Likelihood, x: np.ndarray) -> list[np.ndarray]:
