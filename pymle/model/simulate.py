@@ -68,11 +68,15 @@ class Simulator:
         self._problem = problem
         self.names = _checked_names(problem, names)
         self._symbols = {name: problem.model[name].type() for name in problem.names}
-        outputs = self._outputs(sizes or {})
-        if any(compat.is_xtensor(v) for v in ancestors(outputs)):
-            # On the clones: this rewrite changes the graph that it is given.
-            outputs = cast("list[Any]", rewrite_graph(outputs, include=("lower_xtensor",)))
-        self._prepare, self._draw, self._states = _split(list(self._symbols.values()), outputs)
+        with warnings.catch_warnings():
+            # PyMC calls functions of PyTensor that are deprecated; its user cannot help it.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            outputs = self._outputs(sizes or {})
+            if any(compat.is_xtensor(v) for v in ancestors(outputs)):
+                # On the clones: this rewrite changes the graph that it is given.
+                outputs = cast("list[Any]", rewrite_graph(outputs, include=("lower_xtensor",)))
+            self._prepare, self._draw, self._states = _split(list(self._symbols.values()), outputs)
 
     def _outputs(self, sizes: Mapping[str, tuple[int, ...]]) -> list[Any]:
         """The observed variables as functions of the parameters' symbols."""

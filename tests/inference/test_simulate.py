@@ -14,6 +14,8 @@ from pymle.model import walks
 from pymle.model.moments import moments_of
 from pymle.model.simulate import Simulator
 
+# PyMC 5 says so while it declares a truncated count.
+pytestmark = pytest.mark.filterwarnings("ignore:Scan return signature:DeprecationWarning")
 rng = np.random.default_rng(20261121)
 N = 60
 X = rng.normal(size=N)
