@@ -137,6 +137,7 @@ def test_arguments_that_do_not_belong_together(pupils):
 def test_few_clusters_are_said(pupils):
     record = pymle.inference.estimate_covariance(pupils._fitted, clusters=SCHOOL)
     assert "10 clusters are few" in repr(record)
+    assert "are few" in pupils.summary(clusters=SCHOOL).attrs["covariance_notes"]
 
 
 def test_a_dim_of_the_observed_variable_and_entries_of_a_table():

@@ -104,7 +104,8 @@ class Covariance:
     def summary(self) -> dict[str, Any]:
         """Text and numbers, for the ``attrs`` of a table."""
         plain = {k: v for k, v in self.details.items() if k != "units"}
-        return {"covariance": self.name, "covariance_text": self.text, **plain}
+        notes = {"covariance_notes": "; ".join(self.notes)} if self.notes else {}
+        return {"covariance": self.name, "covariance_text": self.text, **notes, **plain}
 
     def __repr__(self) -> str:
         return "\n".join([f"covariance: {self.text}", *(f"note: {note}" for note in self.notes)])
