@@ -372,6 +372,16 @@ def test_one_observation():
         pymle.find_MLE(model).covariance("HC0")
 
 
+def test_single_values_are_units_of_their_own():
+    with pm.Model() as model:
+        p = pm.Dirichlet("p", np.ones(3))
+        for i, counts in enumerate(([3, 4, 5], [6, 5, 1], [2, 2, 8])):
+            pm.Multinomial(f"y{i}", 12, p, observed=counts)
+    fit = pymle.find_MLE(model)
+    assert fit.units().text == "1 value of `y0`; 1 value of `y1`; 1 value of `y2`"
+    assert fit.scores(scale="unconstrained").shape == (3, 2)
+
+
 def test_constrained_fits_are_those_of_the_smaller_model():
     x, z = rng.normal(size=(2, 60))
     y = Y + 0.5 * x + 0.5 * z

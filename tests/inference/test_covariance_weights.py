@@ -113,6 +113,15 @@ def test_what_sampling_weights_withhold(sampled):
             getattr(sampled, name)
     with pytest.raises(AnalysisError, match="sampling"):
         sampled.conf_int(method="profile")
+    how = {"weights": W, "weights_kind": "sampling"}
+    held = pymle.find_MLE(_model(), fixed={"beta[1]": 0.0}, **how)
+    with pytest.raises(AnalysisError, match="sampling"):
+        held.score_test()
+    with pytest.raises(AnalysisError, match="sampling"):
+        sampled.lr_test(held)
+    # A Wald test has the sandwich.
+    z = sampled.summary().loc["beta[1]", "z"]
+    assert sampled.wald_test("beta[1] = 0").statistic == pytest.approx(z**2, rel=1e-6)
 
 
 def test_zero_weights_leave_rows_out():

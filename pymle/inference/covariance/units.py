@@ -110,8 +110,10 @@ def evident_units(problem: Problem, what: str) -> Units:
             inner = int(np.prod(terms[i].shape[len(shape) :], dtype=int))
             codes[i] = at + np.repeat(np.arange(count), inner)
         labels.append(_index(problem, first.name, shape))
-        kind = "rows" if len(shape) == 1 else "entries"
-        texts.append(f"{count} {kind if count != 1 else kind.removesuffix('s')} of {names}")
+        one, many = {0: ("value", "values"), 1: ("row", "rows")}.get(
+            len(shape), ("entry", "entries")
+        )
+        texts.append(f"{count} {one if count == 1 else many} of {names}")
         at += count
     if at < 2:
         raise AnalysisError.one_unit(what, [t.name for t in terms])

@@ -110,6 +110,8 @@ def score_test(
     estimate = fitted.estimate
     if estimate.objective != "mle":
         raise AnalysisError.needs_mle("A score test")
+    if estimate.weights_kind == "sampling":
+        raise AnalysisError.sampling_weights("A score test against the information")
     if information not in _INFORMATIONS:
         expected = f"one of {', '.join(_INFORMATIONS)}"
         raise AnalysisError.argument("information", information, expected)
