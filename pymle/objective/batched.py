@@ -112,7 +112,9 @@ class Batch:
         for at in range(0, len(rows), piece):
             here = rows[at : at + piece]
             short = piece - len(here)
-            chosen = here if not short else np.concatenate([here, np.repeat(here[:1], short)])
+            chosen: Any = here if not short else np.concatenate([here, np.repeat(here[:1], short)])
+            if not short and here[-1] - here[0] + 1 == piece and np.all(np.diff(here) == 1):
+                chosen = slice(int(here[0]), int(here[-1]) + 1)  # a view, no copy
             x = points[at : at + piece]
             given = (
                 x if not short else np.concatenate([x, np.repeat(x[:1], short, axis=0)]),

@@ -19,7 +19,11 @@ from pymle.verdict import Status
 
 #: Refits in one call of a compiled program, which is compiled for that number; fewer where a
 #: call would take longer than about so many seconds, with the seconds of an operation.
-_PIECE, _PATIENCE, _EACH = 50, 1.0, 2e-9
+_PIECE, _PATIENCE, _EACH = 250, 0.02, 2e-10
+#: Refits whose steps are taken together, and entries of their factors or data.
+_TOGETHER, _ENTRIES = 500, 20_000_000
+#: Seconds after which progress should be seen, and steps that a refit usually takes.
+_SHOWN, _STEPS = 1.0, 5
 #: Share of a block that the plain program may leave before the damped one is compiled.
 _LEFT = 0.2
 #: Conditional standard error on a log or log-odds scale beyond which a tail is looked for.
@@ -183,7 +187,7 @@ class _State:
 
 def _run_in_batches(draws: Draws, state: _State, callback: Callback | None) -> None:
     n = len(state.status)
-    for at, block in draws.blocks(n):
+    for at, block in _grouped(draws.blocks(n)):
         refits = refit_block(draws, block, tell=lambda j, at=at: _tell(callback, at + j, n))
         settled = refits.converged & ~_wide(draws.fitted, refits)
         rows = slice(at, at + len(settled))
@@ -192,6 +196,31 @@ def _run_in_batches(draws: Draws, state: _State, callback: Callback | None) -> N
         for j in np.flatnonzero(~settled):
             state.add(at + int(j), _alone(draws, _job(block, int(j))))
         state.done = rows.stop
+
+
+def _grouped(blocks: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Blocks joined to groups, as far as they fit in memory."""
+    waiting: list[Any] = []
+    first = count = entries = 0
+    for at, block in blocks:
+        first = first if waiting else at
+        waiting.append(block)
+        arrays = list(block.values()) if isinstance(block, dict) else [block]
+        count += len(arrays[0])
+        entries += sum(a.size for a in arrays)
+        if count >= _TOGETHER or entries * (1 + 1 / len(waiting)) > _ENTRIES:
+            yield first, _joined(waiting)
+            waiting, count, entries = [], 0, 0
+    if waiting:
+        yield first, _joined(waiting)
+
+
+def _joined(blocks: list[Any]) -> Any:
+    if len(blocks) == 1:
+        return blocks[0]
+    if isinstance(blocks[0], dict):
+        return {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]}
+    return np.concatenate(blocks)
 
 
 def _jobs(draws: Draws, n: int) -> Iterator[Any]:
@@ -264,8 +293,8 @@ def refit_block(
         shares, count = block, len(block)
         index = [c.reshape(t.shape) for c, t in zip(scheme.codes, problem.observed, strict=True)]
     size = len(fitted.estimate.x)
-    work = 6.0 * _EACH * likelihood._rows * size * (size + 20)
-    piece = int(np.clip(_PATIENCE / work, 1, min(scheme.at_once, _PIECE)))
+    work = _EACH * likelihood._rows * size * (size + 20)
+    piece = int(np.clip(_PATIENCE / work, 1, _PIECE))
     begin = np.broadcast_to(fitted.estimate.x if start is None else start, (count, size))
 
     def refit(rows: np.ndarray, values: bool) -> Refits:
@@ -280,11 +309,13 @@ def refit_block(
             piece=piece,
         )
 
+    # Not more at a time than a user would wait for to see the bar move.
+    together = max(piece, int(np.clip(_SHOWN / (_STEPS * work), 1, _TOGETHER)))
     parts = []
-    for at in range(0, count, piece):
-        parts.append(refit(np.arange(at, min(at + piece, count)), values=False))
+    for at in range(0, count, together):
+        parts.append(refit(np.arange(at, min(at + together, count)), values=False))
         if tell is not None:
-            tell(min(at + piece, count))
+            tell(min(at + together, count))
     found = Refits.joined(parts)
     left = np.flatnonzero(~found.converged)
     if damped and len(left) > max(_LEFT * count, 1):
