@@ -98,6 +98,12 @@ class NewData:
         """Draws of observed variables at the new data."""
         observed = [rv.name for rv in self._model.observed_RVs] if names is None else list(names)
         sizes = {n: self.shape_of(n) for n in observed} if self.changed else {}
+        for name in observed:
+            # Other observed variables are drawn; data with a placeholder are not known.
+            read = values_read([self._model[name]])
+            for missing in self._missing:
+                if self._model[missing] in read:
+                    raise DataError.needed(missing, name)
         try:
             return Simulator(self.problem, observed, sizes)
         except (NotImplementedError, TypeError, ValueError) as error:

@@ -309,6 +309,19 @@ def test_a_mean_without_closed_form_is_simulated_and_said():
     assert found["estimate"].mean() == pytest.approx(mean, rel=0.01)
 
 
+def test_bounds_of_censoring_are_data_that_a_prediction_needs():
+    time, end = rng.weibull(1.3, N), rng.exponential(2.0, N)
+    with pm.Model() as model:
+        x, upper = pm.Data("x", X[:, 1], dims="obs"), pm.Data("end", end, dims="obs")
+        law = pm.Weibull.dist(pm.HalfNormal("alpha", 2), pm.math.exp(pm.Normal("b", 0, 1) * x))
+        pm.Censored("y", law, None, upper, observed=np.minimum(time, end), dims="obs")
+    result = fit(model)
+    with pytest.raises(DataError, match="Give `end` too"):
+        result.predict({"x": [0.0, 1.0]})
+    found = result.predict({"x": [0.0, 1.0], "end": [0.2, 0.3]}, draws=500)
+    assert found["prediction_upper"].to_numpy() == pytest.approx([0.2, 0.3])
+
+
 def test_a_fit_without_standard_errors_has_no_prediction_limits():
     with pm.Model() as model:
         x = pm.Data("x", X[:, 1])
