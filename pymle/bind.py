@@ -8,15 +8,23 @@ from typing import Any
 import numpy as np
 
 from pymle.errors import DataError, ModelError
-from pymle.model import Problem
+from pymle.model import Problem, places_in
 from pymle.objective import (
+    Elements,
     ElementwiseMap,
+    GaussHermite,
+    Independent,
     Leading,
     Likelihood,
     Marginal,
     PointFunction,
+    independent_blocks,
     make_plan,
+    with_rule,
 )
+
+#: Effects up to which products of quadrature points are taken.
+LARGEST_PRODUCT = 3
 
 
 def likelihood_of(
@@ -74,24 +82,132 @@ def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: b
     data = problem.arguments(lowered)
     weights = ones_for(problem) if weights is None else weights
     held, outer = problem.coordinates.held_vector, problem.layout.size
-    key = "marginal", *(np.asarray(d).tobytes() for d in data if np.asarray(d).dtype.kind in "iub")
-    kept = _programs(problem, lowered)
-    if key not in kept:
-        kept[key] = {
-            "plan": make_plan(
-                lowered.call, outer=outer, inner=effects.size, held=held, weights=weights, data=data
-            )
-        }
+    kept = _kept(problem, lowered, data)
+    if "plan" not in kept:
+        kept["plan"] = make_plan(
+            lowered.call, outer=outer, inner=effects.size, held=held, weights=weights, data=data
+        )
+    points = problem.quadrature
+    if points is not None and points > 1:
+        return marginal_by(problem, weights, GaussHermite, points, quick=quick)
+    return _marginal(problem, kept["plan"], weights, kept, quick=quick)
+
+
+def _marginal(
+    problem: Problem, plan: Any, weights: list[np.ndarray], programs: Any, *, quick: bool
+) -> Marginal:
+    data, effects = problem.arguments(problem.lowered), problem.effects
+    assert effects is not None
     return Marginal(
-        kept[key]["plan"],
+        plan,
         effects.start(),
-        held=held,
+        held=problem.coordinates.held_vector,
         weights=weights,
         data=data,
         rows=max([len(d) for d in data if np.ndim(d)] + [1]),
-        programs=kept[key],
+        programs=programs,
         quick=quick,
     )
+
+
+def marginal_by(
+    problem: Problem,
+    weights: list[np.ndarray] | None,
+    rule: Any,
+    *settings: Any,
+    quick: bool = False,
+) -> Marginal:
+    """The marginal likelihood with its integrals by a rule of points, block by block.
+
+    Parameters
+    ----------
+    problem : Problem
+        With random effects.
+    weights : list of numpy.ndarray or None
+    rule : GaussHermite or Draws
+        The class.
+    *settings
+        Its arguments after the blocks: they name the compiled programs too.
+    quick : bool
+
+    Returns
+    -------
+    Marginal
+
+    Raises
+    ------
+    ModelError
+        Products of quadrature points for a block of more than three effects.
+    """
+    blocks = blocks_of(problem)
+    kept = _kept(problem, problem.lowered, problem.arguments(problem.lowered))
+    if rule is GaussHermite and blocks.sizes.max(initial=0) > LARGEST_PRODUCT:
+        raise ModelError.block_too_large(*_largest(problem, blocks), LARGEST_PRODUCT)
+    programs = kept.setdefault((rule, *settings), {})
+    if "plan" not in programs:
+        programs["plan"] = with_rule(
+            kept["plan"], kept["elements"], blocks, rule(blocks, *settings)
+        )
+    used = ones_for(problem) if weights is None else weights
+    return _marginal(problem, programs["plan"], used, programs, quick=quick)
+
+
+def blocks_of(problem: Problem) -> Independent:
+    """The independent blocks of random effects of a problem at its data.
+
+    Parameters
+    ----------
+    problem : Problem
+        With random effects.
+
+    Returns
+    -------
+    Independent
+    """
+    lowered, effects, pieces = problem.lowered, problem.effects, problem.pieces
+    assert effects is not None
+    data = problem.arguments(lowered)
+    kept = _kept(problem, lowered, data)
+    if "plan" not in kept:
+        _marginal_of(problem, None, quick=False)
+    if "blocks" not in kept:
+        if pieces.lowered.route != "jax":
+            raise ModelError.cannot_integrate(effects.names, pieces.lowered.reason)
+        places = places_in(pieces.lowered.data, lowered.data)
+        named = [term.name for term in problem.observed]
+        observed = [
+            named.index(name) if kind == "observed" else None
+            for name, kind in zip(pieces.names, pieces.kinds, strict=True)
+        ]
+        constants = [
+            item.value for item, at in zip(pieces.lowered.data, places, strict=True) if at is None
+        ]
+        elements = Elements(pieces.lowered.call, places, constants, observed, pieces.sizes)
+        plan = kept["plan"]
+        kept["elements"] = elements
+        kept["blocks"] = independent_blocks(
+            elements.plain,
+            plan.rows,
+            plan.columns,
+            outer=problem.layout.size,
+            inner=effects.size,
+            arguments=(problem.coordinates.held_vector, tuple(data), tuple(constants)),
+        )
+    return kept["blocks"]
+
+
+def _largest(problem: Problem, blocks: Independent) -> tuple[list[str], int]:
+    """Labels of the effects in the largest block, and how many there are."""
+    assert problem.effects is not None
+    members = blocks.members(int(np.argmax(blocks.sizes)))
+    labels = problem.effects.layout.free_labels
+    return [labels[i] for i in members], len(members)
+
+
+def _kept(problem: Problem, lowered: Any, data: list[np.ndarray]) -> dict[Any, Any]:
+    """What is planned for a marginal likelihood: shared as long as integer data stay."""
+    key = "marginal", *(np.asarray(d).tobytes() for d in data if np.asarray(d).dtype.kind in "iub")
+    return _programs(problem, lowered).setdefault(key, {})
 
 
 def _programs(problem: Problem, lowered: Any) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from pymle.model import Problem, check_supported, resolve_model
 from pymle.model import roles as find_roles
 from pymle.objective import Likelihood
 
+#: Points of a quadrature rule: beyond, weights underflow and nothing is gained.
+MOST_POINTS = 100
 _METHODS = ("auto", "newton", "newton-cg", "lbfgs")
 _BACKENDS = ("auto", "jax", "pytensor")
 
@@ -289,6 +291,7 @@ def make_problem(
     backend: str,
     n_starts: int | str,
     jacobian: bool,
+    quadrature: int | None = None,
 ) -> Problem:
     """Roles, checks and layout of a model, arguments validated.
 
@@ -296,7 +299,7 @@ def make_problem(
     ----------
     model : pymc.Model or None
     objective : {"mle", "map"}
-    fixed, parameters, random, potentials, method, backend, n_starts, jacobian
+    fixed, parameters, random, potentials, method, backend, n_starts, jacobian, quadrature
         As in `pymle.find_MLE` and `pymle.find_MAP`.
 
     Returns
@@ -314,9 +317,12 @@ def make_problem(
         raise AnalysisError.argument("method", method, f"one of {', '.join(_METHODS)}")
     if backend not in _BACKENDS:
         raise AnalysisError.argument("backend", backend, f"one of {', '.join(_BACKENDS)}")
-    number = isinstance(n_starts, int | np.integer) and not isinstance(n_starts, bool)
-    if n_starts != "auto" and not (number and int(n_starts) >= 1):
+    if n_starts != "auto" and not _is_count(n_starts):
         raise AnalysisError.argument("n_starts", n_starts, '"auto" or a positive whole number')
+    if quadrature is not None and not (_is_count(quadrature) and quadrature <= MOST_POINTS):
+        raise AnalysisError.argument(
+            "quadrature", quadrature, f"a whole number from 1 to {MOST_POINTS}, or None"
+        )
     model = resolve_model(model)
     found = find_roles(
         model,
@@ -329,8 +335,20 @@ def make_problem(
         raise ModelError.no_likelihood([rv.name for rv in model.free_RVs])
     check_supported(found, fixed or {})
     return Problem(
-        model, found, objective=objective, jacobian=jacobian, fixed=fixed, backend=backend
+        model,
+        found,
+        objective=objective,
+        jacobian=jacobian,
+        fixed=fixed,
+        backend=backend,
+        quadrature=None if quadrature is None else int(quadrature),
     )
+
+
+def _is_count(value: Any) -> bool:
+    """Whether something is a positive whole number."""
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return number and int(value) >= 1
 
 
 def checked_weights_kind(kind: Any, objective: str) -> str:

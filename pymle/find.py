@@ -22,6 +22,7 @@ def find_MLE(
     weights: Any = None,
     weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
+    quadrature: int | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
     backend: str = "auto",
@@ -64,6 +65,10 @@ def find_MLE(
         where they hold; inequalities that bind are reported, and standard errors are
         conditional on them. Smooth constraints that are not linear are allowed too
         (``"exp(a) * b = 1"``).
+    quadrature : int, optional
+        Integrate random effects by adaptive Gauss-Hermite quadrature with so many points
+        along each effect (lme4's ``nAGQ``), where independent groups have one to three
+        effects. By default, and with 1, by Laplace's approximation.
     n_starts : int or "auto"
         Number of starts; "auto" adds starts unless the log-likelihood looks concave.
     method : {"auto", "newton", "newton-cg", "lbfgs"}
@@ -129,6 +134,7 @@ def find_MLE(
         random_seed=random_seed,
         constraints=constraints,
         weights_kind=weights_kind,
+        quadrature=quadrature,
     )
     return compiled.fit(
         start=start,
@@ -149,6 +155,7 @@ def find_MAP(
     potentials: Mapping[str, str] | None = None,
     weights: Any = None,
     constraints: str | Sequence[str] | None = None,
+    quadrature: int | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
     backend: str = "auto",
@@ -164,8 +171,8 @@ def find_MAP(
 
     Parameters
     ----------
-    model, start, fixed, parameters, potentials, weights, constraints, n_starts, method, \
-backend, on_problem, progressbar, random_seed
+    model, start, fixed, parameters, potentials, weights, constraints, quadrature, n_starts, \
+method, backend, on_problem, progressbar, random_seed
         As in `find_MLE`; a Potential counts as part of the posterior either way.
     random : sequence of str, optional
         ``[]`` treats every free variable as a parameter: PyMC's joint mode, random
@@ -198,6 +205,7 @@ backend, on_problem, progressbar, random_seed
         random_seed=random_seed,
         jacobian=jacobian,
         constraints=constraints,
+        quadrature=quadrature,
     )
     return compiled.fit(
         start=start,
@@ -224,6 +232,7 @@ def compile(
     weights: Any = None,
     weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
+    quadrature: int | None = None,
 ) -> Compiled:
     """Compile a model's objective once, for many fits and evaluations.
 
@@ -233,7 +242,7 @@ def compile(
         Default: the model of the open ``with`` block.
     objective : {"mle", "map"}
     fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian, \
-weights, weights_kind, constraints
+weights, weights_kind, constraints, quadrature
         As in `find_MLE` and `find_MAP`.
 
     Returns
@@ -263,6 +272,7 @@ weights, weights_kind, constraints
         weights=weights,
         weights_kind=weights_kind,
         constraints=constraints,
+        quadrature=quadrature,
     )
 
 
@@ -283,6 +293,7 @@ def _compile(
     weights: Any = None,
     weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
+    quadrature: int | None = None,
 ) -> Compiled:
     """Compile, with less effort (``quick``) where a single fit follows."""
     problem = make_problem(
@@ -296,6 +307,7 @@ def _compile(
         backend=backend,
         n_starts=n_starts,
         jacobian=jacobian,
+        quadrature=quadrature,
     )
     seed = 0 if random_seed is None else int(random_seed)
     settings = Settings(

@@ -236,3 +236,27 @@ class ModelError(PymleError):
             "change from call to call. Register these variables in the model, or replace them "
             "by data."
         )
+
+    @classmethod
+    def block_too_large(cls, labels: Sequence[str], size: int, most: int) -> ModelError:
+        """Products of quadrature points over too many effects.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Effects of the block.
+        size, most : int
+            Their number, and the largest that there may be.
+
+        Returns
+        -------
+        ModelError
+        """
+        shown = ", ".join(f"`{label}`" for label in labels[:4])
+        more = f" and {size - 4} more" if size > 4 else ""
+        return cls(
+            f"`quadrature=` takes products of points over the random effects of each independent "
+            f"block, and {shown}{more} belong to one block of {size}; it goes up to {most}. Leave "
+            "`quadrature=` out (Laplace's approximation) and measure its error with "
+            "`fit.check_integration()`."
+        )

@@ -3,6 +3,7 @@
 from pymle.model.constraints import Constraints, constraints_of
 from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import Block, Layout, entry_labels
+from pymle.model.pieces import Pieces, places_in
 from pymle.model.problem import Problem
 from pymle.model.roles import Role, Roles, check_supported, roles
 from pymle.model.walks import resolve_model
@@ -12,6 +13,7 @@ __all__ = [
     "Constraints",
     "Hypothesis",
     "Layout",
+    "Pieces",
     "Problem",
     "Role",
     "Roles",
@@ -19,6 +21,7 @@ __all__ = [
     "constraints_of",
     "entry_labels",
     "hypotheses",
+    "places_in",
     "resolve_model",
     "roles",
 ]

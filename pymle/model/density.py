@@ -208,14 +208,17 @@ def completed(expressions: Mapping[str, Any], values: Mapping[str, Any]) -> dict
     return out
 
 
-def jacobian_term(block: Block, model: Any, values: Mapping[str, Any], x: Any) -> Any:
-    """Log-determinant of the derivative of a block's working transform."""
+def jacobian_term(
+    block: Block, model: Any, values: Mapping[str, Any], x: Any, *, whole: bool = True
+) -> Any:
+    """Log-determinant of the derivative of a block's working transform, summed if ``whole``."""
     rv = model[block.name]
     if block.support.transform is None or block.wholly_fixed:
         return pt.zeros(())
     inputs = _restore_inputs(rv, replace_random(model, values, _plain_inputs(rv)))
     inner = _inner(block, rv, x)
-    return compat.as_tensor(block.support.transform.log_jac_det(inner, *inputs)).sum()
+    found = compat.as_tensor(block.support.transform.log_jac_det(inner, *inputs))
+    return found.sum() if whole else found
 
 
 def support_term(logp: Any) -> Any:

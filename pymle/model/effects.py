@@ -178,7 +178,7 @@ def law_terms(
             terms.append(Term(block.name, "law", logp))
             continue
         terms.append(Term(block.name, "law", logps[block.name]))
-        terms.append(Term(block.name, "law", jacobian_term(block, model, values, u)))
+        terms.append(Term(block.name, "law", jacobian_term(block, model, values, u, whole=False)))
     return terms
 
 

@@ -52,6 +52,7 @@ from pymle.model.lower import (
     lower_objective,
     lower_outputs,
 )
+from pymle.model.pieces import Pieces, make_pieces
 from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, Roles
 from pymle.model.sources import observed_sources
 
@@ -70,6 +71,9 @@ class Problem:
     fixed : mapping, optional
         Natural-scale values by variable name or by entry label.
     backend : {"auto", "jax", "pytensor"}
+    quadrature : int, optional
+        Points of adaptive Gauss-Hermite quadrature along each random effect; Laplace's
+        approximation where it is left out.
 
     Attributes
     ----------
@@ -88,7 +92,9 @@ class Problem:
         jacobian: bool,
         fixed: Mapping[str, Any] | None,
         backend: str,
+        quadrature: int | None = None,
     ) -> None:
+        self.quadrature = quadrature
         self.given: dict[str, np.ndarray] = {}
         self.programs: dict[int, dict[str, Any]] = {}
         self.model = model
@@ -289,6 +295,11 @@ class Problem:
         return self._lower_outputs(logps)
 
     @cached_property
+    def pieces(self) -> Pieces:
+        """Every element of every term, with a weight for each."""
+        return make_pieces(self)
+
+    @cached_property
     def lowered_natural(self) -> Lowered:
         """The natural vector."""
         density = self.density
@@ -366,6 +377,7 @@ class Problem:
             "lowered",
             "lowered_terms",
             "lowered_natural",
+            "pieces",
         ):
             other.__dict__.pop(lazy, None)
         other.given = given

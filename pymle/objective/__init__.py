@@ -4,16 +4,24 @@ from pymle.objective.combined import Combinations, Stacked
 from pymle.objective.conditional import AtModes, Leading
 from pymle.objective.functions import CallableFunction, Rows
 from pymle.objective.held import HeldCurvature, held_curvature
+from pymle.objective.independent import Independent, independent_blocks
+from pymle.objective.integrals import Blockwise, Elements
 from pymle.objective.likelihood import Likelihood
-from pymle.objective.marginal import Marginal, make_plan
+from pymle.objective.marginal import Marginal, make_plan, with_rule
 from pymle.objective.natural import ElementwiseMap, PointFunction
+from pymle.objective.rules import Draws, GaussHermite
 
 __all__ = [
     "AtModes",
+    "Blockwise",
     "CallableFunction",
     "Combinations",
+    "Draws",
+    "Elements",
     "ElementwiseMap",
+    "GaussHermite",
     "HeldCurvature",
+    "Independent",
     "Leading",
     "Likelihood",
     "Marginal",
@@ -21,5 +29,7 @@ __all__ = [
     "Rows",
     "Stacked",
     "held_curvature",
+    "independent_blocks",
     "make_plan",
+    "with_rule",
 ]

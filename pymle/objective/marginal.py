@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pymle.objective.elimination import Elimination, eliminate
+from pymle.objective.independent import Independent
+from pymle.objective.integrals import Blockwise, Elements
 from pymle.objective.laplace import Laplace
 from pymle.objective.likelihood import Likelihood
 from pymle.objective.sparse_jacobian import sparse_jacobian
@@ -25,12 +27,16 @@ class Plan:
     static : pytree of arrays
     entries : int
         Entries on its pattern, and products of two in a factorisation.
+    rows, columns : numpy.ndarray of int
+        The pattern.
     """
 
     laplace: Laplace
     elimination: Elimination
     static: Any
     entries: int
+    rows: np.ndarray
+    columns: np.ndarray
 
 
 def make_plan(
@@ -87,11 +93,32 @@ def make_plan(
     )
     static = {"elimination": elimination.arrays, "information": list(found.arguments)}
     entries = len(rows) + elimination.pairs + elimination.core_size**2
-    return Plan(laplace, elimination, jax.device_put(static), entries)
+    return Plan(laplace, elimination, jax.device_put(static), entries, rows, columns)
+
+
+def with_rule(plan: Plan, elements: Elements, blocks: Independent, rule: Any) -> Plan:
+    """The plan of the same integral by a rule of points instead of Laplace's approximation.
+
+    Parameters
+    ----------
+    plan : Plan
+    elements : Elements
+    blocks : Independent
+    rule : GaussHermite or Draws
+
+    Returns
+    -------
+    Plan
+    """
+    import jax
+
+    blockwise = Blockwise(plan.laplace, elements, blocks, rule)
+    static = {**plan.static, **jax.device_put(blockwise.static)}
+    return replace(plan, laplace=blockwise, static=static, entries=plan.entries * rule.count)
 
 
 class Marginal(Likelihood):
-    """A marginal log-likelihood (Laplace) of the parameters at given data.
+    """A marginal log-likelihood of the parameters at given data.
 
     Parameters
     ----------
@@ -103,8 +130,8 @@ class Marginal(Likelihood):
 
     Notes
     -----
-    Exact where the joint log-density is quadratic in the random effects, given the
-    parameters. Where the conditional mode is not found the value is nan.
+    By Laplace's approximation or the rule of the plan; exact where the joint log-density is
+    quadratic in the random effects, given the parameters. Where the conditional mode is not found the value is nan.
     """
 
     #: Scores take long enough for Hessians on the way to be differenced with little effort.
