@@ -118,8 +118,9 @@ def refit_many(
     -------
     Refits
     """
+    starts = np.atleast_2d(np.asarray(starts, dtype=np.float64))
     n = len(shares) if shares is not None else len(next(iter((replaced or {}).values()), starts))
-    starts = np.broadcast_to(np.asarray(starts, dtype=np.float64), (n, likelihood.size))
+    starts = np.broadcast_to(starts, (n, likelihood.size))
     batch = Batch(likelihood, shares=shares, index=index, replaced=replaced, piece=piece)
     least = np.zeros(likelihood.size) if least is None else np.asarray(least, dtype=np.float64)
     with np.errstate(all="ignore"):

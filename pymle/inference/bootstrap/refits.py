@@ -187,15 +187,39 @@ class _State:
 
 def _run_in_batches(draws: Draws, state: _State, callback: Callback | None) -> None:
     n = len(state.status)
-    for at, block in _grouped(draws.blocks(n)):
-        refits = refit_block(draws, block, tell=lambda j, at=at: _tell(callback, at + j, n))
-        settled = refits.converged & ~_wide(draws.fitted, refits)
-        rows = slice(at, at + len(settled))
-        state.x[rows], state.start_score[rows] = refits.x, refits.start_score
-        state.status[rows][settled] = Status.MAXIMUM
-        for j in np.flatnonzero(~settled):
-            state.add(at + int(j), _alone(draws, _job(block, int(j))))
-        state.done = rows.stop
+    for first, group in _grouped(draws.blocks(n)):
+        count, together = _length(group), _together(draws.fitted)
+        for start in range(0, count, together):
+            part = _cut(group, slice(start, min(start + together, count)))
+            at = first + start
+            refits = refit_block(draws, part)
+            settled = refits.converged & ~_wide(draws.fitted, refits)
+            rows = slice(at, at + len(settled))
+            state.x[rows], state.start_score[rows] = refits.x, refits.start_score
+            state.status[rows][settled] = Status.MAXIMUM
+            for j in np.flatnonzero(~settled):
+                state.add(at + int(j), _alone(draws, _job(part, int(j))))
+            state.done = rows.stop
+            _tell(callback, state.done, n)
+
+
+def _length(block: Any) -> int:
+    return len(next(iter(block.values()))) if isinstance(block, dict) else len(block)
+
+
+def _cut(block: Any, rows: slice) -> Any:
+    return {k: v[rows] for k, v in block.items()} if isinstance(block, dict) else block[rows]
+
+
+def _work(fitted: Fitted) -> float:
+    """About how many seconds one evaluation takes."""
+    size = len(fitted.estimate.x)
+    return _EACH * fitted.likelihood._rows * size * (size + 20)
+
+
+def _together(fitted: Fitted) -> int:
+    """Refits after which progress is shown, and kept in an interruption."""
+    return int(np.clip(_SHOWN / (_STEPS * _work(fitted)), 1, _TOGETHER))
 
 
 def _grouped(blocks: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
@@ -225,8 +249,7 @@ def _joined(blocks: list[Any]) -> Any:
 
 def _jobs(draws: Draws, n: int) -> Iterator[Any]:
     for _, block in draws.blocks(n):
-        count = len(next(iter(block.values()))) if isinstance(block, dict) else len(block)
-        for j in range(count):
+        for j in range(_length(block)):
             yield _job(block, j)
 
 
@@ -260,7 +283,6 @@ def refit_block(
     *,
     start: np.ndarray | None = None,
     damped: bool = True,
-    tell: Callable[[int], object] | None = None,
 ) -> Refits:
     """A block in the compiled programs: the plain one, and the damped one for what is left.
 
@@ -273,8 +295,6 @@ def refit_block(
         The estimate by default.
     damped : bool
         Run the damped program where the plain one leaves many.
-    tell : callable, optional
-        Called with the number done.
 
     Returns
     -------
@@ -293,8 +313,7 @@ def refit_block(
         shares, count = block, len(block)
         index = [c.reshape(t.shape) for c, t in zip(scheme.codes, problem.observed, strict=True)]
     size = len(fitted.estimate.x)
-    work = _EACH * likelihood._rows * size * (size + 20)
-    piece = int(np.clip(_PATIENCE / work, 1, _PIECE))
+    piece = int(np.clip(_PATIENCE / _work(fitted), 1, _PIECE))
     begin = np.broadcast_to(fitted.estimate.x if start is None else start, (count, size))
 
     def refit(rows: np.ndarray, values: bool) -> Refits:
@@ -309,14 +328,7 @@ def refit_block(
             piece=piece,
         )
 
-    # Not more at a time than a user would wait for to see the bar move.
-    together = max(piece, int(np.clip(_SHOWN / (_STEPS * work), 1, _TOGETHER)))
-    parts = []
-    for at in range(0, count, together):
-        parts.append(refit(np.arange(at, min(at + together, count)), values=False))
-        if tell is not None:
-            tell(min(at + together, count))
-    found = Refits.joined(parts)
+    found = refit(np.arange(count), values=False)
     left = np.flatnonzero(~found.converged)
     if damped and len(left) > max(_LEFT * count, 1):
         again = refit(left, values=True)
