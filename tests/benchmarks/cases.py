@@ -227,6 +227,79 @@ def bootstrap(n=1000, k=5, refits=1000, repeats=5):
     return rows
 
 
+def profiles(n=300, k=6, repeats=5):
+    """Profile limits of every coefficient, in refits' worth of evaluations and of time.
+
+    The peer is the loop that one would write oneself: Brent's method on the likelihood ratio, with
+    a refit of a model with the coefficient as data (compiled once) at each of its steps.
+    """
+    import pymc as pm
+    from scipy.optimize import brentq
+
+    import pymle
+    from tests.benchmarks.models import logistic, logistic_data
+
+    X, y = logistic_data(n, k)
+    fit = pymle.find_MLE(logistic(X, y), progressbar=False)
+    refits = pymle.compile(logistic(X, y))
+    refits.fit(progressbar=False)
+    labels = [f"slope[x{i + 1}]" for i in range(k)]
+    found = fit.profile(labels, progressbar=False)
+    counts = dict(refits.fit(progressbar=False).record.evaluations)
+    worst = max(
+        max(one.evaluations[what] / counts[what] for what in ("value_and_score", "hessian"))
+        for one in found.values()
+    )
+    took = clocks(lambda: fit.profile(labels, progressbar=False), repeats)[:2]
+    refit = clocks(lambda: refits.fit(progressbar=False), repeats)[:2]
+
+    with pm.Model() as model:
+        others = pm.Normal("others", 0, 10, shape=k - 1)
+        alpha = pm.Normal("alpha", 0, 10)
+        offset = pm.Data("offset", np.zeros(n))
+        pm.Bernoulli("y", logit_p=alpha + X[:, 1:] @ others + offset, observed=y)
+    held = pymle.compile(model)
+    one, steps = found[labels[0]], []
+
+    def ratio(value):
+        steps.append(value)
+        there = held.fit(data={"offset": X[:, 0] * value}, progressbar=False)
+        return 2 * (fit.loglik - there.loglik) - one.cutoff**2
+
+    far = 2.5 * (one.upper - one.lower)
+
+    def loop():
+        return [brentq(ratio, one.estimate, one.estimate + side * far) for side in (-1.0, 1.0)]
+
+    loop()
+    steps.clear()
+    *naive, ends = clocks(loop, 1)
+    apart = max(abs(ends[0] - one.lower), abs(ends[1] - one.upper)) / one.se
+    rows = [
+        Row(
+            "profile limits, most refits of a parameter",
+            worst,
+            "refits",
+            bar="at most 12",
+            note=f"evaluations; {np.mean([m.places for m in found.values()]):.1f} values each",
+        )
+    ]
+    for clock, unit in enumerate(("s", "s CPU")):
+        each = took[clock] / k
+        rows.append(
+            Row(
+                "profile limits of one coefficient",
+                each,
+                unit,
+                ratio=naive[clock] / each,
+                peer=f"Brent's method, {len(steps)} refits",
+                bar="faster",
+                note=f"{each / refit[clock]:.1f} refits; limits agree to {apart:.1g} SE",
+            )
+        )
+    return rows
+
+
 CASES = {
     "cold": cold,
     "imports": imports,
@@ -234,6 +307,7 @@ CASES = {
     "large": large,
     "parameters": parameters,
     "bootstrap": bootstrap,
+    "profiles": profiles,
 }
 
 

@@ -2,8 +2,8 @@
 
 python tests/benchmarks/run.py [name ...] [--json FILE]
 
-Names: cold, imports, refit, large, parameters, bootstrap; all of them by default. Statsmodels is
-needed for `large` and `bootstrap`. Nothing here fails because it is slow.
+Names: cold, imports, refit, large, parameters, bootstrap, profiles; all of them by default.
+Statsmodels is needed for `large` and `bootstrap`. Nothing here fails because it is slow.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The benchmarks run, at a tiny size; no time is asserted."""
 
-from tests.benchmarks.cases import bootstrap, large, parameters
+from tests.benchmarks.cases import bootstrap, large, parameters, profiles
 from tests.benchmarks.run import line
 
 
@@ -15,3 +15,10 @@ def test_bootstrap_runs_at_tiny_size():
     rows = bootstrap(n=120, k=2, refits=10, repeats=1)
     assert len(rows) == 8
     assert float(rows[-1].note.rpartition(" ")[2]) < 1e-8
+
+
+def test_profiles_run_at_tiny_size():
+    rows = profiles(n=80, k=2, repeats=1)
+    assert len(rows) == 3
+    assert rows[0].value <= 12
+    assert float(rows[-1].note.removesuffix(" SE").rpartition(" ")[2]) < 1e-6

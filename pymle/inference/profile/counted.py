@@ -86,31 +86,31 @@ class Reduced:
         """Relative error of the Hessian beyond rounding."""
         return self._objective.hessian_error
 
-    def whole(self, z: np.ndarray) -> np.ndarray:
+    def whole(self, x: np.ndarray) -> np.ndarray:
         """The full point (k,)."""
-        x = self._x.copy()
-        x[self._free] = z
-        return x
+        full = self._x.copy()
+        full[self._free] = x
+        return full
 
-    def value(self, z: np.ndarray) -> float:
+    def value(self, x: np.ndarray) -> float:
         """Log-likelihood."""
-        return self._objective.value(self.whole(z))
+        return self._objective.value(self.whole(x))
 
-    def value_and_score(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+    def value_and_score(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-likelihood and its gradient."""
-        value, score = self._objective.value_and_score(self.whole(z))
+        value, score = self._objective.value_and_score(self.whole(x))
         return value, score[self._free]
 
-    def hessian(self, z: np.ndarray) -> np.ndarray:
+    def hessian(self, x: np.ndarray) -> np.ndarray:
         """Second derivatives."""
-        return self._objective.hessian(self.whole(z))[np.ix_(self._free, self._free)]
+        return self._objective.hessian(self.whole(x))[np.ix_(self._free, self._free)]
 
-    def hessian_product(self, z: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Second derivatives times a vector."""
         wide = np.zeros(len(self._x))
         wide[self._free] = v
-        return self._objective.hessian_product(self.whole(z), wide)[self._free]
+        return self._objective.hessian_product(self.whole(x), wide)[self._free]
 
-    def values(self, Z: np.ndarray) -> np.ndarray:
-        """Log-likelihoods at the rows of ``Z``."""
-        return np.array([self.value(z) for z in Z])
+    def values(self, X: np.ndarray) -> np.ndarray:
+        """Log-likelihoods at the rows of ``X``."""
+        return np.array([self.value(x) for x in X])

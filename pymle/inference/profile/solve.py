@@ -239,6 +239,7 @@ class Solver:
 
     def _held(self, score: np.ndarray, hessian: np.ndarray) -> _System | None:
         free, places, signs = self._free, self.target.places, self.target.signs
+        assert places is not None
         inner = -hessian[np.ix_(free, free)]
         cross = hessian[np.ix_(free, places)] * signs
         solved = _solve_positive(inner, np.column_stack([score[free], cross]))
