@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pymle.errors import AnalysisError
@@ -61,35 +63,33 @@ def curvature_at(null: Null) -> HeldCurvature:
     return HeldCurvature(found.score * sign, found.hessian * np.outer(sign, sign), found.squared)
 
 
-def positive_information(null: Null, found: HeldCurvature) -> np.ndarray:
-    """Minus the Hessian, if it is positive definite.
+def positive(matrix: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """An information, if it is positive definite beyond rounding.
 
     Parameters
     ----------
-    null : Null
-    found : HeldCurvature
+    matrix : numpy.ndarray, shape (k, k)
+    labels : sequence of str
 
     Returns
     -------
-    numpy.ndarray, shape (r + k, r + k)
+    numpy.ndarray, shape (k, k)
 
     Raises
     ------
     AnalysisError
         It is not: a parameter vanishes under the null hypothesis, say.
     """
-    information = -found.hessian
-    scale = np.sqrt(np.abs(np.diagonal(information)))
-    labels = [*null.labels, *null.problem.layout.free_labels]
-    if np.any(scale == 0.0):
-        vanished = [lab for lab, size in zip(labels, scale, strict=True) if size == 0.0]
-        raise AnalysisError.vanishes(vanished)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    scale = np.sqrt(np.abs(np.diagonal(matrix)))
+    if not np.all(np.isfinite(matrix)) or np.any(scale == 0.0):
+        lost = [lab for lab, size in zip(labels, scale, strict=True) if not size > 0.0]
+        raise AnalysisError.vanishes(lost or list(labels))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     if values[0] <= _POSITIVE:
         share = np.abs(vectors[:, 0])
-        named = [labels[i] for i in np.argsort(-share) if share[i] > 0.3 * share.max()]
+        named = [labels[int(i)] for i in np.argsort(-share) if share[i] > 0.3 * share.max()]
         raise AnalysisError.vanishes(named)
-    return information
+    return matrix
 
 
 def edge_covariance(null: Null, df: int) -> tuple[np.ndarray, list[str]]:
@@ -111,7 +111,7 @@ def edge_covariance(null: Null, df: int) -> tuple[np.ndarray, list[str]]:
     if df == 1:
         return np.ones((1, 1)), []
     found = curvature_at(null)
-    information = positive_information(null, found)
+    information = positive(-found.hessian, [*null.labels, *null.problem.layout.free_labels])
     remarks = []
     if found.squared.any():
         named = [null.labels[i] for i in np.flatnonzero(found.squared)]

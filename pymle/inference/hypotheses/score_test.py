@@ -16,7 +16,7 @@ from pymle.estimation import hessian_of
 from pymle.fitted import Fitted
 from pymle.inference.covariance import estimate_covariance
 from pymle.inference.hypotheses.chi_bar import ChiBar, chi_bar
-from pymle.inference.hypotheses.edge import curvature_at, positive_information
+from pymle.inference.hypotheses.edge import curvature_at, positive
 from pymle.inference.hypotheses.nesting import Null, given_fixed, held_null, with_fixed
 from pymle.inference.hypotheses.wald_test import chi2_tail
 from pymle.model import Problem
@@ -174,7 +174,7 @@ def _two_sided(fitted: Fitted, null: Null, information: str) -> ScoreTest:
     curved = hessian - natural.second(x, weights)
     if information == "observed":
         matrix, labels = -0.5 * (curved + curved.T), problem.layout.free_labels
-        inverse = np.linalg.inv(_positive(matrix, labels))
+        inverse = np.linalg.inv(positive(matrix, labels))
     else:
         inverse = _other_covariance(fitted, problem, x, -hessian, score, information)
     statistic = float(score @ inverse @ score)
@@ -228,7 +228,7 @@ def _multipliers(fitted: Fitted, names: Sequence[str] | str | None, information:
     weights[free] = np.linalg.lstsq(jacobian[free].T, score, rcond=None)[0]
     if information == "observed":
         matrix = fitted.natural.second(estimate.x, weights) - hessian
-        matrix = _positive(0.5 * (matrix + matrix.T), problem.layout.free_labels)
+        matrix = positive(0.5 * (matrix + matrix.T), problem.layout.free_labels)
         inverse = np.linalg.inv(matrix)
     else:
         inverse = _other_covariance(fitted, problem, estimate.x, -hessian, score, information)
@@ -253,7 +253,7 @@ def _one_sided(null: Null, information: str, seed: int) -> ScoreTest:
             "information", information, '"observed": a value lies on the edge of its support'
         )
     found = curvature_at(null)
-    matrix = positive_information(null, found)
+    matrix = positive(-found.hessian, [*null.labels, *null.problem.layout.free_labels])
     r = len(null.places)
     inverse = np.linalg.inv(matrix)
     covariance = inverse[:r, :r]
@@ -312,7 +312,7 @@ def _other_covariance(
     """Inverse expected information, or of the outer products of scores, of the larger model."""
     natural, jacobian = natural_function(problem).value_and_jacobian(x)
     lower, upper = problem.coordinates.flat_bounds(natural)
-    known = curvature_of(_positive(information, problem.layout.free_labels))
+    known = curvature_of(positive(information, problem.layout.free_labels))
     there: Estimate = replace(
         fitted.estimate,
         layout=problem.layout,
@@ -327,19 +327,6 @@ def _other_covariance(
     )
     larger = Fitted(there, problem, fitted.estimator, fitted.given_weights)
     return estimate_covariance(larger, kind).unconstrained
-
-
-def _positive(matrix: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    scale = np.sqrt(np.abs(np.diagonal(matrix)))
-    if not np.all(np.isfinite(matrix)) or np.any(scale == 0.0):
-        lost = [lab for lab, size in zip(labels, scale, strict=True) if not size > 0.0]
-        raise AnalysisError.vanishes(lost or list(labels))
-    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
-    if values[0] <= 1e-10:
-        share = np.abs(vectors[:, 0])
-        named = [labels[i] for i in np.argsort(-share) if share[i] > 0.3 * share.max()]
-        raise AnalysisError.vanishes(named)
-    return matrix
 
 
 def _owner(problem: Problem, place: int) -> str:
