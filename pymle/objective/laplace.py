@@ -73,7 +73,7 @@ class Laplace:
     def call(
         self, x: Any, held: Any, weights: Sequence[Any], data: Sequence[Any], static: Any, u0: Any
     ) -> tuple:
-        """Marginal log-likelihood, its score (k,), and what further outputs the joint has.
+        """Marginal log-likelihood, its score (k,), further outputs of the joint, and the mode.
 
         Parameters
         ----------
@@ -115,6 +115,7 @@ class Laplace:
             marginal,
             score[: self.outer] + along_x + cross,
             *[marginal + (each - value) for each in extra],
+            u,
         )
 
     def _derivatives(self, term: Any, x: Any, u: Any) -> tuple[Any, Any, Any]:

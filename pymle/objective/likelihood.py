@@ -34,7 +34,7 @@ _FEW_ROWS = 200
 
 
 @dataclass(frozen=True)
-class _Evaluation:
+class Evaluation:
     """What was computed at one point."""
 
     key: bytes
@@ -118,7 +118,7 @@ class Likelihood:
         self._blocks = self._find_blocks() if curved and not self._small else None
         few = size <= _FUSED_SIZE and (rows * size <= _FUSED_ENTRIES or self._blocks is not None)
         self._fused = curved and (self._small or few)
-        self._last: _Evaluation | None = None
+        self._last: Evaluation | None = None
         self._curved: tuple[bytes, np.ndarray] | None = None
 
     def value(self, x: np.ndarray) -> float:
@@ -161,7 +161,7 @@ class Likelihood:
             flat[size + 1 : (size + 1) ** 2 - size].reshape(size, size),
         )
 
-    def _at(self, x: np.ndarray) -> _Evaluation:
+    def _at(self, x: np.ndarray) -> Evaluation:
         """The evaluation at a point; the last one is kept, for callers that ask in parts."""
         x = np.asarray(x, dtype=np.float64)
         key = x.tobytes()
@@ -169,7 +169,7 @@ class Likelihood:
             name = "fused" if self._blocks is None else "block"
             out = self._together(name, x) if self._fused else None
             value, score, hessian = (*self._run("plain", x)[:2], None) if out is None else out
-            self._last = _Evaluation(
+            self._last = Evaluation(
                 key=key,
                 value=self._plausible(float(value)),
                 score=np.asarray(score, dtype=np.float64),

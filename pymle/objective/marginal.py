@@ -13,7 +13,7 @@ from pymle.objective.elimination import Elimination, eliminate
 from pymle.objective.independent import Independent
 from pymle.objective.integrals import Blockwise, Elements
 from pymle.objective.laplace import Laplace
-from pymle.objective.likelihood import Likelihood
+from pymle.objective.likelihood import Evaluation, Likelihood
 from pymle.objective.sparse_jacobian import sparse_jacobian
 
 
@@ -146,6 +146,7 @@ class Marginal(Likelihood):
         count = len(data)
         self.plan = plan
         self._count, self._shape = count, shape
+        self._highest = -np.inf
 
         def call(x: Any, held: Any, weights: Any, data: Any) -> tuple:
             static = jax.tree.unflatten(shape, data[count:-1])
@@ -171,6 +172,24 @@ class Marginal(Likelihood):
         """
         u, converged = self._run("mode", x)
         return np.where(np.asarray(converged), np.asarray(u), np.nan)
+
+    def _at(self, x: np.ndarray) -> Any:
+        """The evaluation at a point; later searches begin at the mode of the best one."""
+        x = np.asarray(x, dtype=np.float64)
+        key = x.tobytes()
+        if self._last is None or self._last.key != key:
+            out = self._run("plain", x)
+            value = float(out[0])
+            self._last = Evaluation(key, value, np.asarray(out[1], dtype=np.float64), None)
+            if value > self._highest:
+                self._highest = value
+                held, weights, data = self._arguments
+                self._arguments = held, weights, (*data[:-1], out[-1])
+        return self._last
+
+    def further(self, x: np.ndarray) -> tuple[float, ...]:
+        """What the program gives besides value, score and mode (a MAP's log-likelihood)."""
+        return tuple(float(each) for each in self._run("plain", x)[2:-1])
 
     def joint(self, x: np.ndarray) -> np.ndarray:
         """The point with the random effects at their conditional mode (k + d,)."""

@@ -220,7 +220,9 @@ class _Differenced:
         return self._objective.values(X)
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
-        if self._scale is not None and getattr(self._objective, "dear", False):
+        if getattr(self._objective, "dear", False):
+            if self._scale is None:
+                self._scale = self._lengths(x)
             hessian = self._quickly(x, self._scale)
             if np.all(np.isfinite(hessian)):
                 return hessian
@@ -232,6 +234,11 @@ class _Differenced:
             if np.all(size > 0.0):
                 self._scale = 1.0 / size
         return hessian
+
+    def _lengths(self, x: np.ndarray) -> np.ndarray:
+        score, here = self._objective.value_and_score, self._objective.value_and_score(x)[1]
+        with np.errstate(all="ignore"):
+            return np.array([_length(score, x, here, i, None) for i in range(x.size)])
 
     def _quickly(self, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Central differences at one step: six digits, for two scores a coordinate."""
