@@ -188,6 +188,28 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         )
 
     @classmethod
+    def predicted(cls, what: str, names: Iterable[str]) -> AnalysisError:
+        """A function of random effects where one of the parameters is needed.
+
+        Parameters
+        ----------
+        what : str
+            The function.
+        names : iterable of str
+            The random effects behind it.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{what}` depends on {listing(names)}, which the likelihood integrates out: it is "
+            "predicted, not estimated, and has no profile, test, bootstrap or covariance of an "
+            "estimate. Its conditional mode with a standard error: `fit.random_effects()`, "
+            f'`fit.derived("{what}")` or `fit.summary(var_names=["{what}"])`.'
+        )
+
+    @classmethod
     def potential_cannot_simulate(cls, names: Iterable[str]) -> AnalysisError:
         """Simulation from a likelihood that contains a Potential.
 

@@ -12,7 +12,8 @@ import xarray as xr
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate, FitRecord
 from pymle.fitted import Fitted
-from pymle.inference import Derived, quantity
+from pymle.inference import Derived
+from pymle.inference.quantity import estimated_or_predicted
 from pymle.model import Problem
 from pymle.verdict import Verdict
 
@@ -169,7 +170,7 @@ class Core:
         """Deterministics with their derivatives, computed once each."""
         for name in names:
             if name not in self._deterministics:
-                found = quantity(self._fitted, name)
+                found = estimated_or_predicted(self._fitted, name)
                 self._deterministics[name] = found.at(self._estimate.x)
         return [self._deterministics[name] for name in names]
 

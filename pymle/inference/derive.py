@@ -16,7 +16,7 @@ from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
 from pymle.inference.derived import Derived, derived
 from pymle.inference.hypotheses.multiplicity import FOR_LIMITS, check_adjust, critical_value
-from pymle.inference.quantity import Quantity, quantity
+from pymle.inference.quantity import Quantity, estimated_or_predicted
 from pymle.model.layout import label_array
 
 #: Columns that are numbers by entry, in the order in which `to_xarray` stacks them.
@@ -73,8 +73,17 @@ class DerivedQuantities:
 
     @property
     def covariance(self) -> pd.DataFrame:
-        """Delta-method covariance of all entries, labelled (computed when asked for)."""
+        """Delta-method covariance of all entries, labelled (computed when asked for).
+
+        Raises
+        ------
+        AnalysisError
+            Entries depend on random effects.
+        """
         assert self._covariance is not None
+        for each in self.quantities:
+            if each.predicted:
+                raise AnalysisError.predicted(each.name, each.predicted)
         jacobian = np.concatenate([point.jacobian for point in self._points])
         if self._kept is not None:
             jacobian = jacobian[self._kept]
@@ -182,6 +191,9 @@ def derive(
     items, quantities = chosen(fitted, what, name)
     points = tuple(each.at(fitted.estimate.x) for each in quantities)
     kept = _at_coords(fitted, quantities, coords)
+    predicted = [each for each in quantities if each.predicted]
+    if predicted and (method != "delta" or adjust is not None):
+        raise AnalysisError.predicted(predicted[0].name, predicted[0].predicted)
     critical = NormalDist().inv_cdf(0.5 * (1.0 + level))
     if adjust is not None:
         jacobian = np.concatenate([point.jacobian for point in points])
@@ -191,6 +203,12 @@ def derive(
     single = 2.0 * NormalDist().cdf(critical) - 1.0 if adjust else level
     limits = derived(fitted.estimate, points, single, covariance)
     text = f"se by the delta method from the {covariance.text}, natural scale"
+    if predicted:
+        names = ", ".join(f"`{each.name}`" for each in predicted)
+        text += (
+            f"; {names} at the conditional modes of the random effects, the se with the variance "
+            "that remains when the parameters are known"
+        )
     table = pd.DataFrame(
         {
             "estimate": limits.estimate,
@@ -242,7 +260,9 @@ def chosen(
     problem = fitted.problem
     if what is None:
         named = [d.name for d in problem.model.deterministics]
-        what = [each for each in named if not problem.undetermined(problem.variable(each))]
+        known = problem.effects.names if problem.effects else ()
+        behind = {each: problem.undetermined(problem.variable(each)) for each in named}
+        what = [each for each, names in behind.items() if set(names) <= set(known)]
         if not what:
             raise AnalysisError.no_deterministics()
     if isinstance(what, Mapping):
@@ -256,7 +276,7 @@ def chosen(
     if name is not None and len(items) != 1:
         raise AnalysisError.argument("name", name, "no name for several: pass a dict of them")
     items = [(each, own or name) for each, own in items]
-    found = [quantity(fitted, each, own) for each, own in items]
+    found = [estimated_or_predicted(fitted, each, own) for each, own in items]
     counts: dict[str, int] = {}
     for i, each in enumerate(found):
         counts[each.name] = counts.get(each.name, 0) + 1

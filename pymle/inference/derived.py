@@ -34,6 +34,9 @@ class Derived:
         cross a bound.
     free : numpy.ndarray of bool or None, shape (m,)
         Entries of parameters that are estimated; None for other functions.
+    conditional : numpy.ndarray or None, shape (m,)
+        Variances that remain when the parameters are known: those of functions of random
+        effects, which are predicted; None for functions of the parameters.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Derived:
     high: float | np.ndarray
     joint: bool = False
     free: np.ndarray | None = None
+    conditional: np.ndarray | None = None
 
 
 def derived(
@@ -87,6 +91,12 @@ def derived(
     )
     se = np.where((se == 0.0) & stuck, np.nan, se)
     plain = np.concatenate([np.full(item.value.shape, item.joint) for item in items])
+    remaining = np.concatenate(
+        [np.zeros(i.value.shape) if i.conditional is None else i.conditional for i in items]
+    )
+    se = np.where(remaining > 0.0, np.sqrt(se**2 + remaining), se)
     lower, upper, scale = limits_between(value, se, low, high, level, plain=plain)
-    zero = (low < 0.0) & (high > 0.0) & (se > 0)
+    # What is predicted is no parameter of which zero could be a hypothesis.
+    predicted = np.concatenate([np.full(i.value.shape, i.conditional is not None) for i in items])
+    zero = (low < 0.0) & (high > 0.0) & (se > 0) & ~predicted
     return Limits(value, se, lower, upper, scale, zero)

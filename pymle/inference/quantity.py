@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.bind import point_function
+from pymle.bind import parameter_function, point_function
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.fitted import Fitted
@@ -16,7 +16,7 @@ from pymle.inference.derived import Derived
 from pymle.inference.returned import Returned, returned
 from pymle.inference.wald import JOINT
 from pymle.model import entry_labels
-from pymle.objective import CallableFunction, Rows
+from pymle.objective import AtModes, CallableFunction, Marginal, Rows
 
 #: Steps of differences, in standard errors of one coordinate at a time.
 _STEP = 0.01
@@ -49,6 +49,9 @@ class Quantity:
         returned).
     free : numpy.ndarray of bool or None, shape (m,)
         Entries of parameters that are estimated; None where it is no entry of a parameter.
+    predicted : tuple of str
+        The random effects and missing values that it depends on: it is predicted at their
+        conditional modes, not estimated.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Quantity:
     function: Any
     coords: Mapping[str, Any]
     free: np.ndarray | None = None
+    predicted: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -71,13 +75,37 @@ class Quantity:
     def at(self, x: np.ndarray) -> Derived:
         """Value and derivative at an unconstrained point (k,)."""
         value, jacobian = self.function.value_and_jacobian(x)
+        conditional = self.function.conditional_variance(x) if self.predicted else None
         return Derived(
-            self.name, self.labels, value, jacobian, self.low, self.high, self.joint, self.free
+            self.name,
+            self.labels,
+            value,
+            jacobian,
+            self.low,
+            self.high,
+            self.joint,
+            self.free,
+            conditional,
         )
 
 
 def quantity(fitted: Fitted, what: Any, name: str | None = None) -> Quantity:
     """A function of the parameters from what a user writes.
+
+    Raises
+    ------
+    AnalysisError
+        As `estimated_or_predicted`, and where it depends on random effects: those are
+        predicted, and have no likelihood of their own to profile or test.
+    """
+    found = estimated_or_predicted(fitted, what, name)
+    if found.predicted:
+        raise AnalysisError.predicted(found.name, found.predicted)
+    return found
+
+
+def estimated_or_predicted(fitted: Fitted, what: Any, name: str | None = None) -> Quantity:
+    """A function of the parameters and random effects from what a user writes.
 
     Parameters
     ----------
@@ -121,10 +149,11 @@ def quantity(fitted: Fitted, what: Any, name: str | None = None) -> Quantity:
     if place is not None:
         if problem.is_observed(place[0]):
             raise AnalysisError.observed_quantity(place[0])
+        within = _bounds_of_effect(fitted, *place)
         if place[1] is None:
-            return _of_graph(fitted, problem.variable(what), name or what, what)
+            return _of_graph(fitted, problem.variable(what), name or what, what, within)
         # Quoted, so that a name or a label with spaces or signs is taken as it stands.
-        return _of_graph(fitted, problem.expression(f"`{what}`"), name or what, None)
+        return _of_graph(fitted, problem.expression(f"`{what}`"), name or what, None, within)
     return _of_graph(fitted, problem.expression(what), name or what, None)
 
 
@@ -155,18 +184,44 @@ def _of_parameter(fitted: Fitted, own: str, entry: int | None, name: str) -> Qua
     )
 
 
-def _of_graph(fitted: Fitted, graph: Any, name: str, own: str | None) -> Quantity:
+def _bounds_of_effect(fitted: Fitted, own: str, entry: int | None) -> tuple[Any, Any] | None:
+    """Bounds of what was integrated out, or of one entry; None for anything else."""
+    effects = fitted.problem.effects
+    if effects is None or own not in effects.names:
+        return None
+    place = effects.layout.block(own).natural
+    bounds = effects.coordinates.flat_bounds(effects.layout.to_natural(fitted.modes))
+    low, high = (each[place] if entry is None else each[place][[entry]] for each in bounds)
+    return low, high
+
+
+def _of_graph(
+    fitted: Fitted,
+    graph: Any,
+    name: str,
+    own: str | None,
+    within: tuple[Any, Any] | None = None,
+) -> Quantity:
     problem = fitted.problem
-    undetermined = problem.undetermined(graph)
-    if undetermined:
+    effects = problem.effects
+    above = problem.undetermined(graph)
+    predicted = tuple(each for each in above if effects is not None and each in effects.names)
+    if len(predicted) < len(above):
+        undetermined = [each for each in above if each not in predicted]
         raise AnalysisError.undetermined(name, undetermined)
+    function: Any
     try:
         [shape] = problem.shapes_of([graph], fitted.estimate.natural)
-        function = point_function(problem, problem.lowered_graphs([graph]))
+        lowered = problem.lowered_graphs([graph])
+        if predicted:
+            assert isinstance(fitted.likelihood, Marginal)
+            function = AtModes(point_function(problem, lowered), fitted.likelihood)
+        else:
+            function = parameter_function(problem, lowered)
     except (ValueError, TypeError, IndexError, AssertionError, NotImplementedError) as error:
         raise AnalysisError.bad_expression(name, _said(error)) from error
     size = int(np.prod(shape, dtype=int))
-    low, high = problem.range_of(graph)
+    low, high = within or problem.range_of(graph)
     dims = problem.dims_of_expression(graph) if own is None else problem.dims_of(own, len(shape))
     return Quantity(
         name=name,
@@ -175,12 +230,13 @@ def _of_graph(fitted: Fitted, graph: Any, name: str, own: str | None) -> Quantit
         ),
         shape=tuple(shape),
         dims=dims,
-        low=np.full(size, low),
-        high=np.full(size, high),
+        low=np.broadcast_to(low, size),
+        high=np.broadcast_to(high, size),
         joint=False,
         rows=None,
         function=function,
         coords={},
+        predicted=predicted,
     )
 
 
@@ -188,7 +244,7 @@ def _of_symbolic(fitted: Fitted, variable: Any, name: str | None) -> Quantity:
     problem = fitted.problem
     own = problem.name_of(variable)
     if own is not None:
-        return quantity(fitted, own, name)
+        return estimated_or_predicted(fitted, own, name)
     graph = problem.symbolic(variable, lambda _: variable)
     return _of_graph(fitted, graph, name or getattr(variable, "name", None) or "expression", None)
 

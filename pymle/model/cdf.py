@@ -12,8 +12,9 @@ import pytensor.tensor as pt
 from pymc.logprob.basic import logcdf
 from pytensor.tensor.random.type import RandomType
 
-from pymle.model import compat, walks
+from pymle.model import walks
 from pymle.model.density import repaired, replace_random
+from pymle.model.labelled import plain_variable
 from pymle.model.lower import double_precision
 from pymle.model.moments import moments_of
 from pymle.model.problem import Problem
@@ -66,9 +67,7 @@ def cumulative(
     Cumulative or None
         None where PyMC has no distribution function.
     """
-    rv = problem.model[name]
-    if compat.is_xtensor(rv) or rv.owner is None:
-        return None
+    rv = plain_variable(problem, name)
     kind = type(rv.owner.op).__name__
     values = problem.density.values
 
@@ -84,7 +83,7 @@ def cumulative(
             return walks.evaluate(outputs, {**problem._given(natural), **given})
 
     if kind == "MvNormalRV":
-        centre = problem.model[name].owner.inputs[-2]
+        centre = rv.owner.inputs[-2]
         mean, covariance = evaluated([centre, rv.owner.inputs[-1]], {})
         scores = _whitened(y - mean, covariance)
         return Cumulative(ENTRYWISE, np.full(y.shape, -np.inf), np.zeros(y.shape), scores)

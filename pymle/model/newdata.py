@@ -20,9 +20,10 @@ from pymle.errors import AnalysisError, DataError
 from pymle.model import checks, compat, walks
 from pymle.model.columns import find_column
 from pymle.model.density import replace_random
+from pymle.model.labelled import plain_variable
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import Lowered
-from pymle.model.moments import Moments, moments_of
+from pymle.model.moments import moments_of
 from pymle.model.problem import Problem
 from pymle.model.simulate import Simulator, values_read
 
@@ -130,8 +131,8 @@ class NewData:
 
     def mean_of(self, name: str) -> Mean | None:
         """The mean of an observed variable given the others; None without a closed form."""
-        rv = self._model[name]
-        moments = _moments(rv)
+        plain = plain_variable(self._own, name)
+        moments = moments_of(plain)
         if moments is None:
             return None
         shape: tuple[int, ...] = self.shape_of(name)
@@ -149,7 +150,7 @@ class NewData:
             shape=shape,
             dims=dims,
             categories=moments.categories,
-            normal=type(rv.owner.op).__name__ == "NormalRV",
+            normal=type(plain.owner.op).__name__ == "NormalRV",
         )
 
     def need_for(self, graph: Any, name: str) -> None:
@@ -318,12 +319,6 @@ class NewData:
 
     def _follow(self, axis: int, length: int) -> int:
         return self._by_length.get(axis, {}).get(length, length)
-
-
-def _moments(rv: Any) -> Moments | None:
-    if compat.is_xtensor(rv):
-        return None
-    return moments_of(rv)
 
 
 def _plain(value: Any) -> np.ndarray:

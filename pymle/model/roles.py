@@ -31,6 +31,10 @@ UNUSED = "unused"
 DISCRETE = "discrete"
 
 _FEW = 10  # observations per entry below which a standardised group vector is ambiguous
+_LEVELS = 5  # entries from which a factor may be a sample of a population
+
+#: How sure a role is.
+DECLARED, CERTAIN, LIKELY, OPEN = "declared", "certain", "likely", "open"
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,15 @@ class Role:
         ``unused``.
     reason : str
         Why, in words.
+    sure : str
+        ``declared`` by the user; ``certain``, from the graph alone; ``likely``, the other reading
+        is possible but unusual; ``open``, so that a fit stops and asks.
     """
 
     name: str
     role: str
     reason: str
+    sure: str = CERTAIN
 
 
 @dataclass(frozen=True)
@@ -97,10 +105,10 @@ class Roles:
         Returns
         -------
         pandas.DataFrame
-            Columns ``role`` and ``reason``, indexed by name.
+            Columns ``role``, ``reason`` and ``sure``, indexed by name.
         """
-        rows = [(e.name, self._shown(e), e.reason) for e in self.entries]
-        return pd.DataFrame(rows, columns=["name", "role", "reason"]).set_index("name")
+        rows = [(e.name, self._shown(e), e.reason, e.sure) for e in self.entries]
+        return pd.DataFrame(rows, columns=["name", "role", "reason", "sure"]).set_index("name")
 
     def _shown(self, entry: Role) -> str:
         return "ambiguous" if entry.name in self.ambiguous else entry.role
@@ -110,8 +118,12 @@ class Roles:
         lines = [f"{'variable':<{width}}  {'role':<14} reason"]
         lines += [
             f"{entry.name:<{width}}  {self._shown(entry):<14} {entry.reason}"
+            + (f" [{entry.sure}]" if entry.sure == LIKELY else "")
             for entry in self.entries
         ]
+        for name in self.ambiguous:
+            lines.append(f'open: integrate `{name}` out with `random=["{name}"]`, or estimate its')
+            lines.append(f'      entries with `parameters=["{name}"]`; fitting stops until then.')
         lines += [f"notice: {text}" for text in self.notices]
         return "\n".join(lines)
 
@@ -166,6 +178,7 @@ def roles(
     notices: list[str] = []
     ambiguous: dict[str, str] = {}
     found: dict[str, tuple[str, str]] = {}
+    sure = dict.fromkeys((*chosen_random, *chosen_parameters), DECLARED)
 
     for rv in model.free_RVs:
         if rv.name in chosen_parameters:
@@ -177,15 +190,16 @@ def roles(
         elif random is not None and len(random) == 0:
             found[rv.name] = (PARAMETER, "no variable is integrated (`random=[]`)")
         else:
-            role, reason, doubt = _classify(graph, rv)
+            role, reason, doubt = _classify(graph, rv, chosen_random, chosen_parameters)
             found[rv.name] = (role, reason)
+            sure[rv.name] = {"stop": OPEN, "notice": LIKELY, "likely": LIKELY}.get(doubt, CERTAIN)
             if doubt == "notice":
                 notices.append(f"`{rv.name}` is estimated as a parameter: {reason}.")
             elif doubt == "stop":
                 ambiguous[rv.name] = reason
 
     _mark_unused(graph, found, chosen_potentials, notices, objective)
-    entries = [Role(rv.name, *found[rv.name]) for rv in model.free_RVs]
+    entries = [Role(rv.name, *found[rv.name], sure.get(rv.name, CERTAIN)) for rv in model.free_RVs]
     entries += [Role(rv.name, OBSERVED, "observed data") for rv in model.observed_RVs]
     for potential in model.potentials:
         entry, notice = _potential_role(graph, potential, chosen_potentials)
@@ -218,8 +232,10 @@ def check_supported(roles_: Roles, fixed: Mapping[str, Any]) -> None:
         raise ModelError.discrete(discrete)
 
 
-def _classify(graph: walks.ModelGraph, rv: Any) -> tuple[str, str, str]:
-    """Role, reason and doubt ("", "notice" or "stop") of a continuous free variable."""
+def _classify(
+    graph: walks.ModelGraph, rv: Any, random: set[str], parameters: set[str]
+) -> tuple[str, str, str]:
+    """Role, reason and doubt ("", "likely", "notice" or "stop") of a continuous free variable."""
     if graph.is_unobserved_part(rv):
         return MISSING, "the unobserved entries of a partly observed variable", ""
     parents = graph.free_parents(rv)
@@ -232,20 +248,73 @@ def _classify(graph: walks.ModelGraph, rv: Any) -> tuple[str, str, str]:
     law = graph.latent_law(rv)
     if law:
         return PARAMETER, law, "stop"
-    if not graph.standardised(rv):
-        return PARAMETER, "its distribution is a prior that depends on no other variable", ""
-    scaled_by = graph.scaled_by(rv)
-    if scaled_by and rv.ndim > 0:
-        return RANDOM, f"standardised, and scaled by {', '.join(scaled_by)}", ""
+    plain = "its distribution is a prior that depends on no other variable"
+    if rv.ndim == 0 or not graph.standardised(rv):
+        return PARAMETER, plain, ""
+    scales = graph.scaled_by(rv)
+    if scales:
+        return _scaled(graph, rv, scales, random, parameters)
     counts = graph.rows_per_entry(rv)
-    if counts is not None and rv.ndim > 0:
-        median = float(np.median(counts))
-        reason = (
-            f"a standardised prior, indexed by a group with a median of {median:g} "
-            "observations per entry"
+    if counts is None:
+        if graph.fills_the_data(rv):
+            reason = "a standardised prior, and as many entries as there are observations"
+            return PARAMETER, reason, "stop"
+        return PARAMETER, plain, ""
+    median = float(np.median(counts))
+    reason = (
+        f"a standardised prior, indexed by a group with a median of {median:g} "
+        "observations per entry"
+    )
+    if median < _FEW:
+        return PARAMETER, reason, "stop"
+    beside = _level_beside(graph, rv, random)
+    if beside:
+        reason += (
+            f"; as parameters its entries and {', '.join(beside)} would not be identified, since a "
+            "constant can move from one to the other"
         )
-        return PARAMETER, reason, "stop" if median < _FEW else "notice"
-    return PARAMETER, "its distribution is a prior that depends on no other variable", ""
+        return PARAMETER, reason, "stop"
+    return PARAMETER, reason, "notice"
+
+
+def _scaled(
+    graph: walks.ModelGraph, rv: Any, scales: list[str], random: set[str], parameters: set[str]
+) -> tuple[str, str, str]:
+    """The role of a standardised variable that others multiply."""
+    text = ", ".join(scales)
+    mutual = [s for s in scales if _scales_back(graph, s)]
+    if len(mutual) < len(scales):
+        # A standard deviation is positive; a coefficient or loading may be either.
+        positive = any(graph.positive(s) for s in scales if s not in mutual)
+        return RANDOM, f"standardised, and scaled by {text}", "" if positive else "likely"
+    if set(mutual) & random and not set(mutual) - random:
+        reason = f"it scales {text}, which is integrated out"
+        return PARAMETER, reason, "notice"
+    if set(mutual) <= parameters:
+        return RANDOM, f"standardised, and scaled by {text}", "likely"
+    reason = f"it and {text} are both standardised and multiply each other"
+    return PARAMETER, reason, "stop"
+
+
+def _scales_back(graph: walks.ModelGraph, name: str) -> bool:
+    """Whether a scale is itself a standardised vector that the variable would scale."""
+    other = graph.model[name]
+    return other.ndim > 0 and not graph.free_parents(other) and graph.standardised(other)
+
+
+def _level_beside(graph: walks.ModelGraph, rv: Any, random: set[str]) -> list[str]:
+    """Parameters with which a sample of groups would share a level that nothing identifies."""
+    entries = graph.entries(rv.name)
+    if entries < _LEVELS:
+        return []
+    found = []
+    for name in graph.level_shared_with(rv):
+        other = graph.model[name]
+        integrated = name in random or graph.free_parents(other) or graph.scaled_by(other)
+        # Of two groupings the one with more entries is asked about.
+        if not integrated and (graph.entries(name), name) < (entries, rv.name):
+            found.append(name)
+    return found
 
 
 def _mark_unused(

@@ -60,6 +60,17 @@ _RANGES = {
     "Erf": (-1.0, 1.0),
     "Tanh": (-1.0, 1.0),
 }
+#: Laws on the whole line whose last two arguments are a location and a scale.
+_LOCATION_SCALE = {"NormalRV", "StudentTRV", "LaplaceRV", "LogisticRV", "CauchyRV", "GumbelRV"}
+_PROCESSES = {
+    "ICARRV",
+    "CARRV",
+    "RandomWalkRV",
+    "GaussianRandomWalkRV",
+    "MvGaussianRandomWalkRV",
+    "MvStudentTRandomWalkRV",
+    "AutoRegressiveRV",
+}
 _SHAPING = {"Alloc", "Reshape", "MakeVector", "SpecifyShape", "ARange"}
 _CONTRACTING = {"Dot", "MatMul", "BatchedDot", "XDot"}
 
@@ -236,10 +247,10 @@ class ModelGraph:
         return any(o.name == f"{base}_observed" for o in self.model.observed_RVs)
 
     def standardised(self, rv: Any) -> bool:
-        """Whether the distribution is constant with mean 0 and standard deviation 1."""
+        """Whether the distribution is constant with location 0 and scale 1."""
         name = type(rv.owner.op).__name__
         inputs = rv.owner.inputs
-        if name == "NormalRV":
+        if name in _LOCATION_SCALE:
             mean, sd = _constant(inputs[-2]), _constant(inputs[-1])
             return _all(mean, 0.0) and _all(sd, 1.0)
         if name == "ZeroSumNormalRV":
@@ -249,7 +260,7 @@ class ModelGraph:
             diagonal = None if cov is None else np.diagonal(cov, axis1=-2, axis2=-1)
             return _all(mean, 0.0) and _all(diagonal, 1.0)
         # With constant arguments (free ones are parents) a law of neighbours given each other.
-        return name in {"ICARRV", "CARRV"}
+        return name in _PROCESSES
 
     def scaled_by(self, rv: Any) -> list[str]:
         """Free variables that multiply the entries of a variable before anything else."""
@@ -284,6 +295,47 @@ class ModelGraph:
             return False
         elementwise = (n for _, n in self._uses(rv) if hasattr(n.op, "scalar_op"))
         return any(n.outputs[0].type.shape == shape for n in elementwise)
+
+    def fills_the_data(self, rv: Any) -> bool:
+        """Whether a variable has as many entries as there are observations."""
+        rows = [_size(self.model.rvs_to_values[o]) for o in self.model.observed_RVs]
+        size = _size(rv)
+        return rv.ndim > 0 and bool(rows) and size is not None and size >= max(r or 0 for r in rows)
+
+    def level_shared_with(self, rv: Any) -> list[str]:
+        """Free variables in a sum with the entries of a variable: a constant may move between."""
+        found: list[str] = []
+        for _, node in self._uses(rv):
+            if not _is_sum(node):
+                continue
+            top, grew = node, True
+            while grew:
+                users = self.clients.get(top.outputs[0], ())
+                above = [n for n in users if _is_sum(n) or _passes(n, top.outputs[0])]
+                grew = len(users) == 1 and len(above) == 1
+                top = above[0] if grew else top
+            todo = [top.outputs[0]]
+            while todo:
+                variable = _through_copies(todo.pop())[-1]
+                if variable in self._free_set:
+                    if variable is not rv and variable.name not in found:
+                        found.append(variable.name)
+                elif variable.owner is not None and _is_sum(variable.owner):
+                    todo += variable.owner.inputs
+        return found
+
+    def positive(self, name: str) -> bool:
+        """Whether a free variable is bounded below, or enters through a positive function."""
+        rv = self.model[name]
+        if self.model.rvs_to_transforms.get(rv) is not None:
+            return True
+        functions = {"Exp", "Sqrt", "Sqr", "Softplus", "Abs", "Sigmoid"}
+        users = self.clients.get(rv, ())
+        return any(type(getattr(n.op, "scalar_op", None)).__name__ in functions for n in users)
+
+    def entries(self, name: str) -> int:
+        """Number of entries of a free variable (0 where only the data decide)."""
+        return _size(self.model[name]) or 0
 
     def latent_law(self, rv: Any) -> str:
         """Evidence that a Potential is the law of a vector variable, or ''."""
@@ -396,6 +448,21 @@ def _is_product(node: Any) -> bool:
     if scalar is not None:
         return type(scalar).__name__ in {"Mul", "TrueDiv"}
     return _op_name(node) in _CONTRACTING or "dot" in str(node.op).lower()
+
+
+def _is_sum(node: Any) -> bool:
+    scalar = getattr(node.op, "scalar_op", None)
+    return type(scalar).__name__ in {"Add", "Sub"}
+
+
+def _size(variable: Any) -> int | None:
+    shape = variable.type.shape
+    if None not in shape:
+        return int(np.prod(shape, dtype=int))
+    try:
+        return int(evaluate([variable.size])[0])
+    except (TypeError, ValueError, AttributeError):  # of a length that only a draw would tell
+        return None
 
 
 def _passes(node: Any, variable: Any) -> bool:

@@ -14,7 +14,7 @@ from pymle.optimize.constrained import ConstrainedSolution, maximise_subject_to
 from pymle.optimize.differences import with_differenced_hessian
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
-from pymle.optimize.restore import derivatives_at, plain_units
+from pymle.optimize.restore import derivatives_at, plain_units, restore
 from pymle.optimize.subproblem import scaling
 
 __all__ = ["Bound", "maximise_within"]
@@ -25,6 +25,8 @@ _TOUCHES = 1e-10
 _WORTH = 1e-10
 #: Move away from an inequality that holds nothing back, in the units of the curvature.
 _NUDGE = 0.3
+#: Projections on the worst inequality, and how far beyond it each goes, in violations.
+_MOST_PROJECTIONS, _BEYOND = 300, 0.5
 _AWAY = {Termination.RUNAWAY, Termination.UNBOUNDED, Termination.EDGE}
 _AT_FAULT = {Termination.INFEASIBLE, Termination.UNREACHABLE, Termination.DEPENDENT}
 
@@ -159,6 +161,7 @@ def maximise_within(
     here = derivatives_at(objective, _Rows(constraint, []), x)
     limits = _Limits(constraint, plain_units(x) if here is None else here.units)
     always = [int(i) for i in np.flatnonzero(equations)]
+    x = _entered(limits, x, always)
     working = always + _independent(constraint, x, always, _failing(limits, x, always))
     best, released, stuck = -np.inf, -1, set[int]()
     history: list[ConstrainedSolution] = []
@@ -210,6 +213,33 @@ def maximise_within(
     return _bound(objective, constraint, working, history, changes, began)
 
 
+def _entered(limits: _Limits, x: np.ndarray, always: list[int]) -> np.ndarray:
+    """A point inside the inequalities, by projections on the worst and somewhat beyond [1]_.
+
+    References
+    ----------
+    .. [1] Motzkin and Schoenberg (1954), The relaxation method for linear inequalities.
+       doi:10.4153/CJM-1954-038-x
+    """
+    start = x
+    for _ in range(_MOST_PROJECTIONS):
+        failing = _failing(limits, x, always)
+        if not failing:
+            return x
+        value, jacobian = limits.constraint.value_and_jacobian(x)
+        if not (np.all(np.isfinite(value)) and np.all(np.isfinite(jacobian))):
+            return start
+        lengths = np.linalg.norm(jacobian[failing] / limits.units, axis=1)
+        away = value[failing] / np.where(lengths > 0.0, lengths, np.inf)
+        worst = failing[int(np.argmin(away))]
+        target = np.append(np.zeros(len(always)), -_BEYOND * value[worst])
+        moved = restore(_Rows(limits.constraint, [*always, worst]), target, x, limits.units)
+        if np.array_equal(moved.x, x) or not np.all(np.isfinite(moved.x)):
+            return start
+        x = moved.x
+    return start
+
+
 @dataclass(frozen=True)
 class _Crossing:
     """Where the way leaves an inequality: the last point inside, and its row."""
@@ -242,6 +272,7 @@ def _climb(
             x,
             _Rows(limits.constraint, working),
             np.zeros(len(working)),
+            stay=True,
             method=method,
             max_iterations=max_iterations,
             max_seconds=max_seconds,

@@ -101,6 +101,7 @@ def maximise_subject_to(
     target: np.ndarray | float,
     *,
     known: tuple[float, np.ndarray, np.ndarray] | None = None,
+    stay: bool = False,
     method: str = "auto",
     max_iterations: int = 500,
     max_seconds: float | None = None,
@@ -123,6 +124,9 @@ def maximise_subject_to(
         Values c that the functions shall hold.
     known : (float, ndarray, ndarray), optional
         Value, score and Hessian at the start, where they are at hand.
+    stay : bool
+        Begin at the point nearest to the start that satisfies the constraints, without a first
+        move along them.
     method, max_iterations, max_seconds, callback
         As in `maximise`.
     watch : callable, optional
@@ -167,7 +171,7 @@ def maximise_subject_to(
             f"start has shape {x.shape}; pass a finite vector of shape ({objective.size},)."
         )
     origin = x
-    reached = reach(counted, constraint, target, x, nearby)
+    reached = reach(counted, constraint, target, x, nearby, stay=stay)
     if reached.failure is not None:
         found = _ended(counted, reached.x, reached.failure, reached.message)
         return _solution(counted, constraint, target, None, found, [found], origin, began)

@@ -10,7 +10,7 @@ from pymle.optimize.chart import Constraint, Remembered, allowance
 from pymle.optimize.records import Termination
 from pymle.optimize.subproblem import QuadraticModel, scaling
 
-__all__ = ["Nearby", "Reached", "derivatives_at", "independent", "plain_units", "reach"]
+__all__ = ["Nearby", "Reached", "derivatives_at", "independent", "plain_units", "reach", "restore"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_STEPS, _MOST_HALVINGS = 60, 30
@@ -127,6 +127,8 @@ def reach(
     target: np.ndarray,
     start: np.ndarray,
     nearby: Nearby | None = None,
+    *,
+    stay: bool = False,
 ) -> Reached:
     """A point near the start at which the constraints hold and the log-likelihood is finite.
 
@@ -139,6 +141,8 @@ def reach(
     nearby : Nearby, optional
         The start is already where the maximum is expected, predicted from a point with these
         derivatives: only what is missing to the constraints is made good.
+    stay : bool
+        No move along the set is made.
 
     Returns
     -------
@@ -153,7 +157,7 @@ def reach(
     """
     value, jacobian = constraint.value_and_jacobian(start)
     if nearby is not None:
-        near = _restore(constraint, target, start, nearby.units)
+        near = restore(constraint, target, start, nearby.units)
         if near.failure is None and _usable(objective, near.x):
             return replace(near, nearby=nearby)
     nearby = derivatives_at(objective, constraint, start)
@@ -161,18 +165,18 @@ def reach(
     if _rest(value, jacobian, start, target, units) <= 4.0 * _EPS and _usable(objective, start):
         return Reached(start)
     plain: Reached | None = None
-    if nearby is not None:
+    if nearby is not None and not stay:
         predicted = _lagrange_step(nearby, value - target, jacobian)
         if predicted is not None:
-            trial = _restore(constraint, target, start + predicted[0], units)
+            trial = restore(constraint, target, start + predicted[0], units)
             if trial.failure is None and _usable(objective, trial.x):
                 if predicted[1] < _PROMISE:
                     return replace(trial, nearby=nearby)
-                plain = _restore(constraint, target, start, units)
+                plain = restore(constraint, target, start, units)
                 there = objective.value(trial.x)
                 other = objective.value(plain.x) if plain.failure is None else -np.inf
                 return plain if np.isfinite(other) and other > there else trial
-    plain = _restore(constraint, target, start, units)
+    plain = restore(constraint, target, start, units)
     if plain.failure is None and _usable(objective, plain.x):
         return plain
     return _in_stages(objective, constraint, target, start, units, plain)
@@ -197,10 +201,22 @@ def _lagrange_step(
     return (step, gain) if np.all(np.isfinite(step)) else None
 
 
-def _restore(
+def restore(
     constraint: Constraint, target: np.ndarray, x: np.ndarray, units: np.ndarray
 ) -> Reached:
-    """Gauss-Newton steps of least length, in the units, with halving."""
+    """Gauss-Newton steps of least length, in the units, with halving.
+
+    Parameters
+    ----------
+    constraint : Constraint
+    target : ndarray, shape (m,)
+    x : ndarray, shape (k,)
+    units : ndarray, shape (k,)
+
+    Returns
+    -------
+    Reached
+    """
     first, moves = np.nan, [np.inf, np.inf]
     with np.errstate(all="ignore"):
         value, jacobian = constraint.value_and_jacobian(x)
@@ -295,7 +311,7 @@ def _in_stages(
     done, stage = 0.0, 0.5
     while stage > 1e-3:
         share = min(done + stage, 1.0)
-        trial = _restore(constraint, origin + share * (target - origin), x, units)
+        trial = restore(constraint, origin + share * (target - origin), x, units)
         if trial.failure is None and _usable(objective, trial.x):
             x, done, stage = trial.x, share, 2.0 * stage
             if done == 1.0:

@@ -69,7 +69,9 @@ def full_table(
         raise AnalysisError.argument("level", level, "a number between 0 and 1")
     estimate = fit.estimate
     parameters = [b.name for b in estimate.layout.blocks if not b.wholly_fixed]
-    known = parameters + [d.name for d in fit._problem.model.deterministics]
+    effects = fit._problem.effects
+    known = parameters + list(effects.names if effects else ())
+    known += [d.name for d in fit._problem.model.deterministics]
     default = parameters + fit._shown_deterministics
     chosen = _select(default, known, var_names, filter_vars)
     pieces = []

@@ -352,3 +352,27 @@ def test_printed_predictions(linear):
     assert "y[3]" in text
     assert "at 200 asymptotic draws" in text
     assert "<table" in linear.predict({"X": NEW}, "y", draws=200)._repr_html_()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_labelled_models_of_pymc_dims():
+    """`pymc.dims` announces at its import that it is experimental."""
+    from pymc import dims as pmd
+
+    x = X[:, 1]
+    with pm.Model(coords={"obs": range(N)}) as model:
+        data = pmd.Data("x", x, dims="obs")
+        a, b = pmd.Normal("a", 0, 5), pmd.Normal("b", 0, 5)
+        observed = pmd.as_xtensor(Y, dims=("obs",))
+        pmd.Normal("y", a + b * data, pmd.HalfNormal("sigma", 1), observed=observed)
+    result = fit(model)
+    reference = sm.OLS(Y, X[:, :2]).fit()
+    found = result.predict({"x": [0.0, 2.0]}).table
+    frame = reference.get_prediction(np.array([[1.0, 0.0], [1.0, 2.0]])).summary_frame()
+    ml = np.sqrt(reference.df_resid / N)
+    assert found["estimate"].to_numpy() == pytest.approx(frame["mean"])
+    assert found["se"].to_numpy() == pytest.approx(frame["mean_se"] * ml)
+    assert result.effects("x").table["estimate"].item() == pytest.approx(reference.params[1])
+    assert np.asarray(result.residuals()) == pytest.approx(
+        reference.resid / np.sqrt(reference.ssr / N), abs=1e-6
+    )

@@ -386,3 +386,44 @@ def test_a_peak_inside_is_found_without_the_limits():
     bound = maximise_within(objective, np.array([3.0, -4.0]), box, np.zeros(4, dtype=bool))
     np.testing.assert_allclose(bound.solution.x, [0.3, -0.2], atol=1e-14)
     assert len(bound.active) == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_sets_of_inequalities_against_sequential_quadratic_programming(seed):
+    # More inequalities than coordinates, starts outside, vertices that share a point.
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 6))
+    y = (rng.random(60) < 1 / (1 + np.exp(-X @ rng.normal(size=6)))).astype(float)
+    inside = 0.5 * rng.normal(size=6)
+    A = rng.normal(size=(int(rng.integers(2, 15)), 6))
+    A = np.round(A) if seed % 3 == 0 else A
+    A = A[np.any(A != 0.0, axis=1)]
+    b = A @ inside - 0.5 * np.abs(rng.normal(size=len(A))) * (seed % 5 > 0)
+
+    class Logistic:
+        size, has_score, has_hessian = 6, True, True
+
+        def value(self, p):
+            return float(y @ (X @ p) - np.logaddexp(0.0, X @ p).sum())
+
+        def value_and_score(self, p):
+            return self.value(p), X.T @ (y - 1 / (1 + np.exp(-X @ p)))
+
+        def hessian(self, p):
+            mean = 1 / (1 + np.exp(-X @ p))
+            return -(X.T * (mean * (1 - mean))) @ X
+
+    start = 2 * rng.normal(size=6) if seed % 2 else inside
+    bound = maximise_within(Logistic(), start, Linear(A, b), np.zeros(len(A), dtype=bool))
+    reference = minimize(
+        lambda p: -Logistic().value(p),
+        inside,
+        jac=lambda p: -Logistic().value_and_score(p)[1],
+        constraints={"type": "ineq", "fun": lambda p: A @ p - b, "jac": lambda _: A},
+        method="SLSQP",
+        options={"ftol": 1e-13, "maxiter": 1000},
+    )
+    assert bound.solution.converged
+    assert bound.values.min() > -1e-9
+    assert np.all(bound.multipliers <= 0.0)
+    assert bound.solution.value >= -reference.fun - 1e-6
