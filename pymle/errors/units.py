@@ -60,6 +60,27 @@ class UnitTexts:
         )
 
     @classmethod
+    def one_group(cls, what: str, names: Sequence[str]) -> Self:
+        """An analysis of independent groups where random effects connect everything.
+
+        Parameters
+        ----------
+        what : str
+            The analysis, as the subject of a sentence.
+        names : sequence of str
+            What was integrated out.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._of_units(
+            f"{what} needs at least two independent groups, and {listing(names)} connects all "
+            "observations (crossed effects, a series, a field, or an effect that all share). Use "
+            "the observed information, profiles or the parametric bootstrap."
+        )
+
+    @classmethod
     def needs_units(cls, what: str, names: Sequence[str]) -> Self:
         """An analysis of independent units on a likelihood that a Potential contributes to.
 

@@ -131,7 +131,8 @@ class Marginal(Likelihood):
     Notes
     -----
     By Laplace's approximation or the rule of the plan; exact where the joint log-density is
-    quadratic in the random effects, given the parameters. Where the conditional mode is not found the value is nan.
+    quadratic in the random effects, given the parameters. Where the conditional mode is not
+    found the value is nan.
     """
 
     #: Scores take long enough for Hessians on the way to be differenced with little effort.
@@ -214,6 +215,75 @@ class Marginal(Likelihood):
         numpy.ndarray, shape (m,)
         """
         return np.asarray(self._run("conditional", x, jacobian))
+
+    def block_scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of the independent blocks, and of all elements that touch no random effect.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+
+        Returns
+        -------
+        blocks : numpy.ndarray, shape (count, k)
+            Derivatives of what each block contributes to the log-likelihood.
+        elements : numpy.ndarray, shape (m, k)
+            Of each element of the joint log-density, given the mode; only rows of elements
+            that touch no effect mean anything by themselves.
+
+        Notes
+        -----
+        For plans with a rule (`with_rule`).
+        """
+        blocks, elements = self._run("blocks", x)
+        return np.asarray(blocks).T, np.asarray(elements).T
+
+    def log_weights(self, x: np.ndarray) -> np.ndarray:
+        """Logarithms of what each point of the rule adds to each block's integral.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+
+        Returns
+        -------
+        numpy.ndarray, shape (points, count)
+
+        Notes
+        -----
+        For plans with a rule (`with_rule`).
+        """
+        return np.asarray(self._run("points", x))
+
+    @cached_property
+    def _blocks_program(self) -> Any:
+        import jax
+
+        def blocks(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            own, static, rule = data[: self._count], self._static(data), self._blockwise
+
+            def both(z: Any) -> Any:
+                rest = held, weights, own, static, data[-1]
+                return rule.contributions(z, *rest), rule.apart(z, *rest)
+
+            return jax.lax.map(lambda v: jax.jvp(both, (x,), (v,))[1], jax.numpy.eye(self.size))
+
+        return jax.jit(blocks)
+
+    @cached_property
+    def _points_program(self) -> Any:
+        import jax
+
+        def points(x: Any, held: Any, weights: Any, data: Any) -> Any:
+            own, static = data[: self._count], self._static(data)
+            return self._blockwise.log_weights(x, held, weights, own, static, data[-1])
+
+        return jax.jit(points)
+
+    @property
+    def _blockwise(self) -> Blockwise:
+        assert isinstance(self.plan.laplace, Blockwise)
+        return self.plan.laplace
 
     @cached_property
     def _mode_program(self) -> Any:

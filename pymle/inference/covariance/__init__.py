@@ -1,6 +1,7 @@
 """Covariances of the estimates: from the curvature, from the scores, from both."""
 
 from pymle.inference.covariance.choose import estimate_covariance
+from pymle.inference.covariance.groups import group_scores
 from pymle.inference.covariance.information import (
     jacobian_covariance,
     natural_covariance,
@@ -18,6 +19,7 @@ __all__ = [
     "declared_units",
     "estimate_covariance",
     "evident_units",
+    "group_scores",
     "jacobian_covariance",
     "natural_covariance",
     "score_table",

@@ -14,8 +14,8 @@ from pymle.inference.covariance.expected import expected_information
 from pymle.inference.covariance.hac import autocorrelated
 from pymle.inference.covariance.records import Covariance
 from pymle.inference.covariance.sandwich import Meat, outer_products, robust
-from pymle.inference.covariance.scores import scores_of
-from pymle.inference.covariance.units import Units, declared_units, evident_units
+from pymle.inference.covariance.scores import scores_of, ways_of
+from pymle.inference.covariance.units import Units
 from pymle.model.moments import moments_of
 
 #: What other software calls them.
@@ -114,10 +114,9 @@ def estimate_covariance(
     if name == "expected":
         return _expected(fitted, simulations, random_seed, callback)
     problem = fitted.problem
-    if clusters is None:
-        ways = [evident_units(problem, what)]
-    else:
-        ways = declared_units(problem, clusters, what)
+    if name == "HAC" and problem.effects is not None:
+        raise AnalysisError.shared_effects(problem.effects.names)
+    ways = ways_of(fitted, clusters, what)
     scores = scores_of(fitted, what)
     kind = ", sampling weights" if sampling else ""
     if name == "HAC":
@@ -236,6 +235,8 @@ def _mean_parameters(fitted: Fitted) -> int:
     `sandwich`; all parameters where no closed form of the mean of a distribution is known.
     """
     problem, x = fitted.problem, fitted.estimate.x
+    if problem.effects is not None:
+        return fitted.estimate.nparams
     moments = [moments_of(problem.model[term.name]) for term in problem.observed]
     means = [moment.mean for moment in moments if moment is not None]
     if len(means) < len(moments):

@@ -129,6 +129,8 @@ def robust(
 
 def _rows(scores: Scores) -> float:
     """Number of observations, for the corrections."""
+    if scores.rows is not None:
+        return scores.rows
     if scores.kind == "frequency" and scores.weights is not None:
         return float(sum(w.sum() for w in scores.weights))
     return float(sum(here.sum() for here in scores.present))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
+from pymle.inference.covariance.groups import group_units, spread_over_rows
 from pymle.inference.covariance.units import Units, declared_units, evident_units
 from pymle.objective.contributions import observation_scores
 
@@ -30,11 +31,14 @@ class Scores:
         Of the same shapes without k; None where all are one.
     kind : str or None
         What the weights are: ``frequency`` or ``sampling``.
+    rows : float or None
+        Number of observations, where the parts are not theirs but those of groups.
     """
 
     parts: tuple[np.ndarray, ...]
     weights: tuple[np.ndarray, ...] | None
     kind: str | None
+    rows: float | None = None
 
     @property
     def weighted(self) -> list[np.ndarray]:
@@ -78,6 +82,10 @@ def scores_of(fitted: Fitted, what: str) -> Scores:
     potentials = [term.name for term in problem.terms if term.kind == "potential"]
     if not problem.observed:
         raise AnalysisError.needs_units(what, potentials)
+    if problem.effects is not None:
+        # Of groups that share random effects; what weights do is in them.
+        rows = _rows_of(fitted)
+        return Scores(spread_over_rows(fitted, what), None, estimate.weights_kind, rows)
     parts = tuple(observation_scores(likelihood, estimate.x))
     weights = None if fitted.weights is None else tuple(fitted.weights)
     scores = Scores(parts, weights, estimate.weights_kind)
@@ -174,12 +182,42 @@ def units_of(fitted: Fitted, clusters: Any = None, what: str = "This analysis") 
     AnalysisError
         Dependent data, or clusters that do not fit.
     """
-    if clusters is None:
-        return evident_units(fitted.problem, what)
-    ways = declared_units(fitted.problem, clusters, what)
+    ways = ways_of(fitted, clusters, what)
     if len(ways) > 1:
         raise AnalysisError.argument("clusters", f"{len(ways)} ways", "one way of clustering")
     return ways[0]
+
+
+def ways_of(fitted: Fitted, clusters: Any, what: str) -> list[Units]:
+    """The independent units of a fit, one partition for each way of clustering.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    clusters : optional
+        See `pymle.Fit.covariance`.
+    what : str
+        The analysis, for messages.
+
+    Returns
+    -------
+    list of Units
+
+    Raises
+    ------
+    AnalysisError
+        Dependent data, clusters that do not fit or cut groups that share random effects.
+    """
+    problem = fitted.problem
+    if problem.effects is not None:
+        return group_units(problem, clusters, what)
+    if clusters is None:
+        return [evident_units(problem, what)]
+    return declared_units(problem, clusters, what)
+
+
+def _rows_of(fitted: Fitted) -> float:
+    return float(sum(fitted.estimate.nobs_by.values()))
 
 
 def score_table(fitted: Fitted, scale: str, clusters: Any = None) -> pd.DataFrame:
