@@ -29,7 +29,10 @@ def differences(table, limits, labels, errors) -> dict[str, float]:
 
 def fitted(problem: Problem):
     start = list(problem.starts)[-1] if problem.starts else None
-    return pymle.find_MLE(problem.model(), **arguments(problem, start))
+    # One start: that the maximum is the right one is tested elsewhere, and here by its limits.
+    # (Lanczos3 has a lower hill in the way.)
+    starts = "auto" if problem.name == "nist_lanczos3" else 1
+    return pymle.find_MLE(problem.model(), n_starts=starts, **arguments(problem, start))
 
 
 @pytest.mark.parametrize("problem", PROFILED, ids=identifier)
