@@ -11,7 +11,7 @@ from pymle.fit.core import Core
 from pymle.inference import prediction
 from pymle.inference.prediction import Effects, Prediction
 from pymle.inference.prediction.targets import default_targets, predictable
-from pymle.report.table import _select as select_names
+from pymle.report.table import select_names
 
 
 class Predictions(Core):

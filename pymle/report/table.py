@@ -73,7 +73,7 @@ def full_table(
     known = parameters + list(effects.names if effects else ())
     known += [d.name for d in fit._problem.model.deterministics]
     default = parameters + fit._shown_deterministics
-    chosen = _select(default, known, var_names, filter_vars)
+    chosen = select_names(default, known, var_names, filter_vars)
     pieces = []
     if covariance is None and estimate.weights_kind == "sampling":
         covariance = fit._covariance_record(None, None)
@@ -116,12 +116,25 @@ def _frame(labels: Sequence[str], limits: Limits, keep: np.ndarray) -> pd.DataFr
     )
 
 
-def _select(
+def select_names(
     default: Sequence[str],
     known: Sequence[str],
     var_names: Sequence[str] | str | None,
     filter_vars: str | None,
 ) -> list[str]:
+    """Names that ``var_names`` and ``filter_vars`` choose among the known ones.
+
+    Parameters
+    ----------
+    default, known : sequence of str
+        What is chosen where nothing is asked for, and all that can be.
+    var_names, filter_vars
+        As in `Fit.summary`.
+
+    Returns
+    -------
+    list of str
+    """
     if filter_vars not in (None, "like", "regex"):
         raise AnalysisError.argument("filter_vars", filter_vars, 'None, "like" or "regex"')
     if var_names is None:
