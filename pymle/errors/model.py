@@ -62,19 +62,48 @@ class ModelError(PymleError):
         )
 
     @classmethod
-    def nothing_to_estimate(cls, reason: str) -> ModelError:
+    def nothing_to_estimate(cls, reason: str, effects: Sequence[str] = ()) -> ModelError:
         """No parameter is left.
 
         Parameters
         ----------
         reason : str
             Why none is left, in words.
+        effects : sequence of str
+            What is integrated out all the same.
 
         Returns
         -------
         ModelError
         """
-        return cls(f"Nothing to estimate: {reason}. Leave at least one parameter free.")
+        text = f"Nothing to estimate: {reason}. Leave at least one parameter free."
+        if effects:
+            text += (
+                f" Only random effects are left ({listing(effects)}): the marginal log-likelihood "
+                "at given values of the parameters is `pymle.compile(model).logp(point)`."
+            )
+        return cls(text)
+
+    @classmethod
+    def part_of_an_effect(cls, label: str, name: str) -> ModelError:
+        """Entries of what is integrated out that are to be held.
+
+        Parameters
+        ----------
+        label : str
+            The entry.
+        name : str
+            Its variable.
+
+        Returns
+        -------
+        ModelError
+        """
+        return cls(
+            f"fixed: `{label}` is an entry of `{name}`, which is integrated out: that can be held "
+            f'as a whole only (`fixed={{"{name}": values}}`), or estimated entry by entry with '
+            f'`parameters=["{name}"]`.'
+        )
 
     @classmethod
     def cannot_integrate(cls, names: Sequence[str], why: object) -> ModelError:

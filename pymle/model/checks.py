@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -236,3 +236,22 @@ def _number(bound: Any) -> float | None:
         bound = walks.evaluate([compat.as_tensor(bound)])[0]
     number = np.asarray(bound, dtype=float)
     return float(number) if number.ndim == 0 and np.isfinite(number) else None
+
+
+def check_held_effects(integrated: Sequence[str], fixed: Mapping[str, Any] | None) -> None:
+    """Refuse to hold single entries of what is integrated out.
+
+    Parameters
+    ----------
+    integrated : sequence of str
+    fixed : mapping or None
+        By name or label.
+
+    Raises
+    ------
+    ModelError
+    """
+    for label in fixed or ():
+        for name in integrated:
+            if label.startswith(f"{name}["):
+                raise ModelError.part_of_an_effect(label, name)

@@ -111,6 +111,10 @@ class Problem:
         )
         checks.check_model(model)
         checks.check_data(model)
+        integrated = [
+            n for n in (*roles.names(RANDOM), *roles.names(MISSING)) if n not in self.names
+        ]
+        checks.check_held_effects(integrated, fixed)
         self.initial = initial_values(model)
         self.coordinates = Coordinates(model, self.names, self.initial, fixed)
         self.layout = self.coordinates.layout
@@ -120,7 +124,7 @@ class Problem:
                 if self.coordinates.held
                 else "the model has no parameter"
             )
-            raise ModelError.nothing_to_estimate(reason)
+            raise ModelError.nothing_to_estimate(reason, integrated)
 
     # ----- the graph ---------------------------------------------------------------------
 

@@ -253,7 +253,11 @@ def _classify(
         return PARAMETER, plain, ""
     scales = graph.scaled_by(rv)
     if scales:
-        return _scaled(graph, rv, scales, random, parameters)
+        return _scaled(graph, scales, random, parameters)
+    scales = graph.scaled_in_a_sum(rv)
+    if scales:
+        reason = f"standardised, of a group of its own, and scaled by {', '.join(scales)}"
+        return RANDOM, reason, "likely"
     counts = graph.rows_per_entry(rv)
     if counts is None:
         if graph.fills_the_data(rv):
@@ -278,7 +282,7 @@ def _classify(
 
 
 def _scaled(
-    graph: walks.ModelGraph, rv: Any, scales: list[str], random: set[str], parameters: set[str]
+    graph: walks.ModelGraph, scales: list[str], random: set[str], parameters: set[str]
 ) -> tuple[str, str, str]:
     """The role of a standardised variable that others multiply."""
     text = ", ".join(scales)

@@ -286,7 +286,26 @@ class ModelGraph:
                 values = _given_value(index)
                 if values is not None and values.ndim >= 1 and values.dtype.kind in "iu":
                     return np.bincount(values.ravel()[values.ravel() >= 0])
-        return np.ones(1, dtype=int) if self._one_per_row(rv) else None
+        if self._one_per_row(rv):
+            return np.ones(1, dtype=int)
+        return self._broadcast_rows(rv)
+
+    def _broadcast_rows(self, rv: Any) -> np.ndarray | None:
+        """Rows per entry of a variable that is repeated along the other dims of the data."""
+        sizes = [
+            size
+            for o in self.model.observed_RVs
+            if o.type.ndim > 1 and (size := _size(self.model.rvs_to_values[o]))
+        ]
+        entries = _size(rv)
+        for variable, node in self._uses(rv, through_indexing=False) if sizes and entries else ():
+            if not hasattr(node.op, "scalar_op") or variable.type.ndim < 2:
+                continue
+            wide = node.outputs[0].type.broadcastable
+            narrow = variable.type.broadcastable
+            if any(a and not b for a, b in zip(narrow, wide, strict=True)):
+                return np.full(entries, max(max(sizes) // entries, 1))
+        return None
 
     def _one_per_row(self, rv: Any) -> bool:
         shape = rv.type.shape
@@ -304,24 +323,51 @@ class ModelGraph:
 
     def level_shared_with(self, rv: Any) -> list[str]:
         """Free variables in a sum with the entries of a variable: a constant may move between."""
+        shared = [leaf for _, leaves in self._sums(rv) for leaf in leaves]
+        names = [_through_copies(leaf)[-1].name for leaf in shared]
+        return [name for name in dict.fromkeys(names) if name != rv.name]
+
+    def scaled_in_a_sum(self, rv: Any) -> list[str]:
+        """Free variables that multiply a sum with others in it, none of them of the same group.
+
+        An ability less a difficulty, times a discrimination: what belongs to the item scales
+        what belongs to the person.
+        """
         found: list[str] = []
+        for total, leaves in self._sums(rv):
+            own = [leaf for leaf in leaves if _through_copies(leaf)[-1] is rv]
+            others = [leaf for leaf in leaves if leaf not in own]
+            for node in self.clients.get(total, ()):
+                operands = [i for i in node.inputs if i is not total]
+                scale = _is_product(node) and operands and others
+                if not scale or not all(self._is_scale(o, total, node) for o in operands):
+                    continue
+                groups = {key for leaf in own for key in _groups(leaf)}
+                around = {key for leaf in (*others, *operands) for key in _groups(leaf)}
+                if groups and not groups & around:
+                    found += [p.name for p in self.free_among(operands) if p is not rv]
+        return list(dict.fromkeys(found))
+
+    def _sums(self, rv: Any) -> list[tuple[Any, list[Any]]]:
+        """Whole sums that the entries of a variable are in, and the free variables in each."""
+        found = []
         for _, node in self._uses(rv):
             if not _is_sum(node):
                 continue
-            top, grew = node, True
+            total, grew = node.outputs[0], True
             while grew:
-                users = self.clients.get(top.outputs[0], ())
-                above = [n for n in users if _is_sum(n) or _passes(n, top.outputs[0])]
-                grew = len(users) == 1 and len(above) == 1
-                top = above[0] if grew else top
-            todo = [top.outputs[0]]
+                users = self.clients.get(total, ())
+                grew = len(users) == 1 and (_is_sum(users[0]) or _passes(users[0], total))
+                total = users[0].outputs[0] if grew else total
+            leaves, todo = [], [total]
             while todo:
-                variable = _through_copies(todo.pop())[-1]
-                if variable in self._free_set:
-                    if variable is not rv and variable.name not in found:
-                        found.append(variable.name)
-                elif variable.owner is not None and _is_sum(variable.owner):
-                    todo += variable.owner.inputs
+                variable = todo.pop()
+                root = _through_copies(variable)[-1]
+                if root in self._free_set:
+                    leaves.append(variable)
+                elif root.owner is not None and _is_sum(root.owner):
+                    todo += root.owner.inputs
+            found.append((total, leaves))
         return found
 
     def positive(self, name: str) -> bool:
@@ -343,7 +389,7 @@ class ModelGraph:
             return ""
         for potential in self.model.potentials:
             inside = self.free_among([potential])
-            if rv not in inside or self.holds_data(potential):
+            if rv not in inside or self.holds_data(potential, beside=rv):
                 continue
             if not self.has_other_likelihood(potential):
                 continue
@@ -355,13 +401,27 @@ class ModelGraph:
                 )
         return ""
 
-    def holds_data(self, potential: Any) -> bool:
-        """Whether a Potential's graph holds data beside free variables and indices."""
+    def holds_data(self, potential: Any, beside: Any = None) -> bool:
+        """Whether a Potential's graph holds data beside free variables and indices.
+
+        With ``beside`` given, a vector that reaches observed data elsewhere, constants with one
+        entry for each of its own, or for each pair of them, are the structure of its law (the
+        neighbours of an area) and no data.
+        """
         blockers = [*self.free, *self.model.observed_RVs]
         inside = set(ancestors([potential], blockers=blockers))
         if any(o in inside for o in self.model.observed_RVs):
             return True
-        return any(self._is_data(variable, inside) for variable in inside)
+        found = [variable for variable in inside if self._is_data(variable, inside)]
+        size = None if beside is None or not found else self._entries_seen(beside)
+        if size is None:
+            return bool(found)
+        return any(any(n != size for n in _shape_of(variable)) for variable in found)
+
+    def _entries_seen(self, rv: Any) -> int | None:
+        """Entries of a vector on which observed variables depend; None for any other."""
+        seen = rv.ndim == 1 and rv in self.free_among(self.model.observed_RVs)
+        return _size(rv) if seen else None
 
     def has_other_likelihood(self, potential: Any) -> bool:
         """Whether something beside this Potential ties the model to data."""
@@ -450,6 +510,21 @@ def _is_product(node: Any) -> bool:
     return _op_name(node) in _CONTRACTING or "dot" in str(node.op).lower()
 
 
+def _groups(leaf: Any) -> set[Any]:
+    """The indices by which entries are picked on the way down to a variable."""
+    found = set()
+    pattern = leaf.type.broadcastable
+    if any(pattern) and not all(pattern):
+        found.add(pattern)
+    for variable in _through_copies(leaf):
+        if variable.owner is None or type(variable.owner.op).__name__ not in _INDEXING:
+            continue
+        for index in variable.owner.inputs[1:]:
+            constant = isinstance(index, Constant) and isinstance(index.data, np.ndarray)
+            found.add(index.data.tobytes() if constant else index)
+    return found
+
+
 def _is_sum(node: Any) -> bool:
     scalar = getattr(node.op, "scalar_op", None)
     return type(scalar).__name__ in {"Add", "Sub"}
@@ -463,6 +538,11 @@ def _size(variable: Any) -> int | None:
         return int(evaluate([variable.size])[0])
     except (TypeError, ValueError, AttributeError):  # of a length that only a draw would tell
         return None
+
+
+def _shape_of(variable: Any) -> tuple[int, ...]:
+    value = variable.get_value() if isinstance(variable, SharedVariable) else variable.data
+    return np.shape(value)
 
 
 def _passes(node: Any, variable: Any) -> bool:

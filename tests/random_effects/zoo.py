@@ -349,21 +349,21 @@ def log_normal_effects():
     pm.Normal("y", rate[G], pm.HalfNormal("sigma", 1), observed=POSITIVE)
 
 
-INEFFICIENT = 1.0 + 0.5 * X - np.abs(1.2 * _rng.normal(size=N)) + 0.4 * _rng.normal(size=N)
+INEFFICIENT = 1.0 + 0.5 * X - np.abs(1.2 * EFFECT)[G] + 0.4 * _rng.normal(size=N)
 
 
 def _frontier(p, u):
     loss = jnp.exp(u)
     law = (jnp.log(2.0) + stats.norm.logpdf(loss, 0.0, p["s_u"]) + u).sum()
-    return law + normal(INEFFICIENT, p["a"] + p["b"] * X - loss, p["s_v"])
+    return law + normal(INEFFICIENT, p["a"] + p["b"] * X - loss[G], p["s_v"])
 
 
-@case(_frontier, N, a=P, b=P, s_v=P, s_u=P, loss=R)
+@case(_frontier, J, a=P, b=P, s_v=P, s_u=P, loss=R)
 def half_normal_effects_of_a_frontier():
     a, b = pm.Normal("a", 0, 5), pm.Normal("b", 0, 5)
     s_v, s_u = pm.HalfNormal("s_v", 1), pm.HalfNormal("s_u", 1)
-    loss = pm.HalfNormal("loss", s_u, shape=N)
-    pm.Normal("y", a + b * X - loss, s_v, observed=INEFFICIENT)
+    loss = pm.HalfNormal("loss", s_u, dims="group")
+    pm.Normal("y", a + b * X - loss[G], s_v, observed=INEFFICIENT)
 
 
 def _scale_of_scales(p, u):

@@ -90,7 +90,7 @@ def local_level_by_a_potential():
     pm.Normal("y", level, pm.HalfNormal("s_obs", 1), observed=LEVELS)
 
 
-@case(_local_level, T, s_level=P, s_obs=P, **{f"level_{t}": (R if t else A) for t in range(T)},
+@case(_local_level, T, s_level=P, s_obs=P, **{f"level_{t}": (R if t else P) for t in range(T)},
       declared={"random": [f"level_{t}" for t in range(T)]}, slow=True)  # fmt: skip
 def local_level_in_a_loop():
     s_level, s_obs = pm.HalfNormal("s_level", 1), pm.HalfNormal("s_obs", 1)
@@ -380,8 +380,8 @@ def _loose(p, u):
     return normal(u) + logistic(BINARY, p["s_i"] * u[J:][H] + p["s_p"] * u[:J][G])
 
 
-@case(_loose, J + 6, s_p=P, s_i=P, person=R, item=R)
+@case(_loose, J + 6, s_p=P, s_i=P, person=R, question=R)
 def two_effects_and_nothing_else():
     person = pm.Normal("person", 0, pm.HalfNormal("s_p", 1), dims="group")
-    item = pm.Normal("item", 0, pm.HalfNormal("s_i", 1), dims="item")
-    pm.Bernoulli("y", logit_p=person[G] + item[H], observed=BINARY)
+    question = pm.Normal("question", 0, pm.HalfNormal("s_i", 1), dims="item")
+    pm.Bernoulli("y", logit_p=person[G] + question[H], observed=BINARY)
