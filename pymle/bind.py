@@ -20,6 +20,7 @@ from pymle.objective import (
     PointFunction,
     independent_blocks,
     make_plan,
+    starting_at,
     with_rule,
 )
 
@@ -116,6 +117,7 @@ def marginal_by(
     rule: Any,
     *settings: Any,
     quick: bool = False,
+    first: int = 0,
 ) -> Marginal:
     """The marginal likelihood with its integrals by a rule of points, block by block.
 
@@ -129,6 +131,8 @@ def marginal_by(
     *settings
         Its arguments after the blocks: they name the compiled programs too.
     quick : bool
+    first : int
+        Number of the first draw.
 
     Returns
     -------
@@ -137,11 +141,11 @@ def marginal_by(
     Raises
     ------
     ModelError
-        Products of quadrature points for a block of more than three effects.
+        Products of several quadrature points for a block of more than three effects.
     """
     blocks = blocks_of(problem)
     kept = _kept(problem, problem.lowered, problem.arguments(problem.lowered))
-    if rule is GaussHermite and blocks.sizes.max(initial=0) > LARGEST_PRODUCT:
+    if rule is GaussHermite and settings != (1,) and blocks.sizes.max(initial=0) > LARGEST_PRODUCT:
         raise ModelError.block_too_large(*_largest(problem, blocks), LARGEST_PRODUCT)
     programs = kept.setdefault((rule, *settings), {})
     if "plan" not in programs:
@@ -149,7 +153,8 @@ def marginal_by(
             kept["plan"], kept["elements"], blocks, rule(blocks, *settings)
         )
     used = ones_for(problem) if weights is None else weights
-    return _marginal(problem, programs["plan"], used, programs, quick=quick)
+    plan = programs["plan"] if first == 0 else starting_at(programs["plan"], first)
+    return _marginal(problem, plan, used, programs, quick=quick)
 
 
 def blocks_of(problem: Problem) -> Independent:

@@ -1,5 +1,6 @@
 """From a PyMC model to functions of one vector: the only room that knows PyMC."""
 
+from pymle.model.compat import pareto_k
 from pymle.model.constraints import Constraints, constraints_of
 from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import Block, Layout, entry_labels
@@ -21,6 +22,7 @@ __all__ = [
     "constraints_of",
     "entry_labels",
     "hypotheses",
+    "pareto_k",
     "places_in",
     "resolve_model",
     "roles",

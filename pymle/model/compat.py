@@ -84,3 +84,24 @@ def tree(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> Any:
     made = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
     made.attrs.update(attrs)
     return made
+
+
+def pareto_k(log_weights: np.ndarray) -> np.ndarray:
+    """Shapes of generalized Pareto laws fitted to the tails of importance weights.
+
+    Parameters
+    ----------
+    log_weights : numpy.ndarray, shape (m, n)
+        Logarithms of n weights for each of m integrals.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m,)
+    """
+    import arviz
+
+    if arviz.__version__.startswith("0."):
+        return np.atleast_1d(np.asarray(arviz.psislw(np.array(log_weights))[1], dtype=np.float64))
+    from arviz_stats.base import array_stats
+
+    return np.atleast_1d(np.asarray(array_stats.psislw(np.array(log_weights))[1], np.float64))

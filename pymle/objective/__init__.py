@@ -7,7 +7,7 @@ from pymle.objective.held import HeldCurvature, held_curvature
 from pymle.objective.independent import Independent, independent_blocks
 from pymle.objective.integrals import Blockwise, Elements
 from pymle.objective.likelihood import Likelihood
-from pymle.objective.marginal import Marginal, make_plan, with_rule
+from pymle.objective.marginal import Marginal, make_plan, starting_at, with_rule
 from pymle.objective.natural import ElementwiseMap, PointFunction
 from pymle.objective.rules import Draws, GaussHermite
 
@@ -31,5 +31,6 @@ __all__ = [
     "held_curvature",
     "independent_blocks",
     "make_plan",
+    "starting_at",
     "with_rule",
 ]

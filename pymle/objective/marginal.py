@@ -117,6 +117,25 @@ def with_rule(plan: Plan, elements: Elements, blocks: Independent, rule: Any) ->
     return replace(plan, laplace=blockwise, static=static, entries=plan.entries * rule.count)
 
 
+def starting_at(plan: Plan, first: int) -> Plan:
+    """The same plan with other draws: those from a number on. Programs are shared.
+
+    Parameters
+    ----------
+    plan : Plan
+        With `Draws`.
+    first : int
+
+    Returns
+    -------
+    Plan
+    """
+    import jax
+
+    rule = {**plan.static["rule"], "first": jax.device_put(np.asarray(first, dtype=np.uint32))}
+    return replace(plan, static={**plan.static, "rule": rule})
+
+
 class Marginal(Likelihood):
     """A marginal log-likelihood of the parameters at given data.
 

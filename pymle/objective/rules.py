@@ -85,7 +85,11 @@ class Draws:
     @property
     def arrays(self) -> dict[str, Any]:
         """What `at` needs, as arguments of a program."""
-        return {"effects": self.blocks.effects, "sizes": self.blocks.sizes.astype(np.float64)}
+        return {
+            "effects": self.blocks.effects,
+            "sizes": self.blocks.sizes.astype(np.float64),
+            "first": np.zeros((), dtype=np.uint32),
+        }
 
     def at(self, arrays: dict[str, Any], j: Any) -> tuple[Any, Any]:
         """Draw ``j`` (d,) and the logarithms of its weights by block."""
@@ -93,7 +97,7 @@ class Draws:
         import jax.numpy as jnp
         from jax.scipy.special import gammaln
 
-        key = jax.random.fold_in(jax.random.key(self.seed), j)
+        key = jax.random.fold_in(jax.random.key(self.seed), j + arrays["first"])
         z = jax.random.normal(key, (len(self.blocks.effects),), dtype=np.float64)
         effects, sizes = arrays["effects"], arrays["sizes"]
         if np.isinf(self.freedom):

@@ -214,7 +214,7 @@ def _places(problem: Problem, name: str) -> np.ndarray:
     """Elements of an observed variable among all."""
     pieces = problem.pieces
     pairs = zip(pieces.names, pieces.kinds, strict=True)
-    term = [i for i, pair in enumerate(pairs) if pair == (name, "observed")][0]
+    term = next(i for i, pair in enumerate(pairs) if pair == (name, "observed"))
     return np.arange(pieces.offsets[term], pieces.offsets[term + 1])
 
 
