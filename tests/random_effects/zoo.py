@@ -366,10 +366,13 @@ def half_normal_effects_of_a_frontier():
     pm.Normal("y", a + b * X - loss[G], s_v, observed=INEFFICIENT)
 
 
+NOISY = 1.0 + EFFECT[G] + np.exp(-0.4 + 0.8 * _rng.normal(size=J))[G] * _rng.normal(size=N)
+
+
 def _scale_of_scales(p, u):
     u = u.reshape(2, J)
     spread = jnp.exp(p["ls"] + p["omega"] * u[1])
-    return normal(u) + normal(Y2, (p["mu"] + p["tau"] * u[0])[G], spread[G])
+    return normal(u) + normal(NOISY, (p["mu"] + p["tau"] * u[0])[G], spread[G])
 
 
 @case(_scale_of_scales, 2 * J, mu=P, tau=P, ls=P, omega=P, theta=R, v=R)
@@ -378,7 +381,7 @@ def location_and_scale_effects():
     ls, omega = pm.Normal("ls", 0, 1), pm.HalfNormal("omega", 1)
     theta = pm.Normal("theta", mu, tau, dims="group")
     v = pm.Normal("v", 0, 1, dims="group")
-    pm.Normal("y", theta[G], pm.math.exp(ls + omega * v)[G], observed=Y2)
+    pm.Normal("y", theta[G], pm.math.exp(ls + omega * v)[G], observed=NOISY)
 
 
 SINGLE = 2.0 + 0.7 * _rng.normal(size=12)
@@ -399,7 +402,8 @@ def one_scalar_effect():
 
 def _beta_binomial(p, u):
     share = EXPIT(u)
-    a, b = p["phi"] * p["kappa"], (1 - p["phi"]) * p["kappa"]
+    kappa = jnp.exp(p["kappa_log"])
+    a, b = p["phi"] * kappa, (1 - p["phi"]) * kappa
     law = stats.beta.logpdf(share, a, b) + jnp.log(share) + jnp.log1p(-share)
     constant = gammaln(TRIALS + 1.0) - gammaln(SUCCESSES + 1.0)
     constant = constant - gammaln(TRIALS - SUCCESSES + 1.0)
@@ -456,7 +460,7 @@ def _two_parameters(p, u):
     return normal(u) + logistic(BINARY, p["a"][H] * u[G] - p["d"][H])
 
 
-@case(_two_parameters, J, theta=R, a=P, d=P, declared={"fixed": {"a[5]": 1.0}}, slow=True)
+@case(_two_parameters, J, theta=R, a=P, d=P, declared={"fixed": {"a[f]": 1.0}}, slow=True)
 def two_parameter_item_response():
     theta = pm.Normal("theta", 0, 1, dims="group")
     a, d = pm.LogNormal("a", 0, 0.5, dims="item"), pm.Normal("d", 0, 2, dims="item")
@@ -482,8 +486,8 @@ ORDERED = np.digitize(Y2 + 0.5 * _rng.normal(size=N), [0.3, 1.0, 2.0])
 
 def _ordinal(p, u):
     cuts, eta = p["cutpoints"], (p["tau"] * u)[G] + p["b"] * X
-    upper = EXPIT(jnp.concatenate([cuts, jnp.array([jnp.inf])])[ORDERED] - eta)
-    lower = EXPIT(jnp.concatenate([jnp.array([-jnp.inf]), cuts])[ORDERED] - eta)
+    upper = EXPIT(jnp.concatenate([cuts, jnp.array([50.0])])[ORDERED] - eta)
+    lower = EXPIT(jnp.concatenate([jnp.array([-50.0]), cuts])[ORDERED] - eta)
     return normal(u) + jnp.log(upper - lower).sum()
 
 
