@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from pymle.errors import (
 from pymle.estimation import Estimator, Settings, hessian_of
 from pymle.fit import Fit
 from pymle.fitted import Fitted
-from pymle.model import Problem, check_supported, resolve_model
+from pymle.model import Problem, check_supported, resolve_model, restricted
 from pymle.model import roles as find_roles
 from pymle.objective import Likelihood
 
@@ -292,6 +292,7 @@ def make_problem(
     n_starts: int | str,
     jacobian: bool,
     quadrature: int | None = None,
+    reml: Sequence[str] | str | None = None,
 ) -> Problem:
     """Roles, checks and layout of a model, arguments validated.
 
@@ -299,7 +300,7 @@ def make_problem(
     ----------
     model : pymc.Model or None
     objective : {"mle", "map"}
-    fixed, parameters, random, potentials, method, backend, n_starts, jacobian, quadrature
+    fixed, parameters, random, potentials, method, backend, n_starts, jacobian, quadrature, reml
         As in `pymle.find_MLE` and `pymle.find_MAP`.
 
     Returns
@@ -333,8 +334,15 @@ def make_problem(
     )
     if not model.observed_RVs and not model.potentials:
         raise ModelError.no_likelihood([rv.name for rv in model.free_RVs])
+    flat = (reml,) if isinstance(reml, str) else tuple(reml or ())
+    if flat and objective != "mle":
+        raise AnalysisError.needs_mle("A restricted likelihood")
+    for name in flat:
+        if any(key.split("[")[0] == name for key in fixed or {}):
+            raise ModelError.not_restrictable(name, "it is held by `fixed=`")
+    found = restricted(found, flat)
     check_supported(found, fixed or {})
-    return Problem(
+    problem = Problem(
         model,
         found,
         objective=objective,
@@ -342,7 +350,10 @@ def make_problem(
         fixed=fixed,
         backend=backend,
         quadrature=None if quadrature is None else int(quadrature),
+        reml=flat,
     )
+    problem.check_restricted()
+    return problem
 
 
 def _is_count(value: Any) -> bool:

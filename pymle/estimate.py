@@ -151,6 +151,8 @@ class Estimate:
     notices : tuple of str
     restriction : Restriction or None
         Constraints between the parameters.
+    reml : tuple of str
+        Parameters that were integrated under a flat measure: the likelihood is restricted.
     """
 
     objective: str
@@ -174,6 +176,7 @@ class Estimate:
     record: FitRecord
     notices: tuple[str, ...]
     restriction: Restriction | None = None
+    reml: tuple[str, ...] = ()
 
     @cached_property
     def curvature(self) -> Curvature | None:

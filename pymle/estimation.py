@@ -374,6 +374,7 @@ class Estimator:
             record=record,
             notices=(*problem.roles.notices, *problem.notices, *self._notices),
             restriction=None if bound is None else bound.restriction,
+            reml=problem.reml,
         )
 
     @property

@@ -23,6 +23,7 @@ def find_MLE(
     weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
     quadrature: int | None = None,
+    reml: Sequence[str] | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
     backend: str = "auto",
@@ -69,6 +70,9 @@ def find_MLE(
         Integrate random effects by adaptive Gauss-Hermite quadrature with so many points
         along each effect (lme4's ``nAGQ``), where independent groups have one to three
         effects. By default, and with 1, by Laplace's approximation.
+    reml : sequence of str, optional
+        Parameters to integrate out under a flat measure (``["beta"]``): the restricted
+        likelihood of what is left. They come back in `Fit.random_effects`.
     n_starts : int or "auto"
         Number of starts; "auto" adds starts unless the log-likelihood looks concave.
     method : {"auto", "newton", "newton-cg", "lbfgs"}
@@ -135,6 +139,7 @@ def find_MLE(
         constraints=constraints,
         weights_kind=weights_kind,
         quadrature=quadrature,
+        reml=reml,
     )
     return compiled.fit(
         start=start,
@@ -233,6 +238,7 @@ def compile(
     weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
     quadrature: int | None = None,
+    reml: Sequence[str] | None = None,
 ) -> Compiled:
     """Compile a model's objective once, for many fits and evaluations.
 
@@ -242,7 +248,7 @@ def compile(
         Default: the model of the open ``with`` block.
     objective : {"mle", "map"}
     fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian, \
-weights, weights_kind, constraints, quadrature
+weights, weights_kind, constraints, quadrature, reml
         As in `find_MLE` and `find_MAP`.
 
     Returns
@@ -273,6 +279,7 @@ weights, weights_kind, constraints, quadrature
         weights_kind=weights_kind,
         constraints=constraints,
         quadrature=quadrature,
+        reml=reml,
     )
 
 
@@ -294,6 +301,7 @@ def _compile(
     weights_kind: str = "frequency",
     constraints: str | Sequence[str] | None = None,
     quadrature: int | None = None,
+    reml: Sequence[str] | None = None,
 ) -> Compiled:
     """Compile, with less effort (``quick``) where a single fit follows."""
     problem = make_problem(
@@ -308,6 +316,7 @@ def _compile(
         n_starts=n_starts,
         jacobian=jacobian,
         quadrature=quadrature,
+        reml=reml,
     )
     seed = 0 if random_seed is None else int(random_seed)
     settings = Settings(

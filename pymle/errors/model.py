@@ -289,3 +289,22 @@ class ModelError(PymleError):
             "`quadrature=` out (Laplace's approximation) and measure its error with "
             "`fit.check_integration()`."
         )
+
+    @classmethod
+    def not_restrictable(cls, name: str, why: str) -> ModelError:
+        """A variable that `reml=` cannot integrate under a flat measure.
+
+        Parameters
+        ----------
+        name : str
+        why : str
+            In words.
+
+        Returns
+        -------
+        ModelError
+        """
+        return cls(
+            f"`reml=` integrates parameters with values on the whole real line under a flat "
+            f"measure (the coefficients of the mean, as a rule), and `{name}` cannot be one: {why}."
+        )

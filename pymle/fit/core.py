@@ -94,8 +94,15 @@ class Core:
         effects = self._problem.effects
         if effects is None:
             return ""
-        sizes = [f"{b.name} ({b.size})" for b in effects.layout.blocks]
-        return f"{', '.join(sizes)}, by Laplace's approximation"
+        sizes = [
+            f"{b.name} ({b.size}{', flat' if b.name in effects.flat else ''})"
+            for b in effects.layout.blocks
+        ]
+        points = self._problem.quadrature or 1
+        how = "Laplace's approximation"
+        if points > 1:
+            how = f"adaptive Gauss-Hermite quadrature with {points} points"
+        return f"{', '.join(sizes)}, by {how}"
 
     @property
     def nparams(self) -> int:

@@ -37,8 +37,8 @@ class Integration(Core):
         Notes
         -----
         The integral of each block is sampled with the normal law that has its conditional mode
-        and curvature, or with a Student-t one where its tails are too light; weights whose Pareto k exceeds 0.7 have no usable mean. The shift of the
-        estimates is one Newton step along the score of the better integral: fine
+        and curvature, or with a Student-t one where that has too light tails; weights whose
+        Pareto k exceeds 0.7 have no usable mean. The shift of the estimates is one Newton step along the score of the better integral: fine
         Gauss-Hermite quadrature where blocks have up to three effects, importance sampling with
         the same draws at all parameter values otherwise. It says nothing about the shape of the
         likelihood far from the estimate.

@@ -6,7 +6,7 @@ from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.pieces import Pieces, places_in
 from pymle.model.problem import Problem
-from pymle.model.roles import Role, Roles, check_supported, roles
+from pymle.model.roles import Role, Roles, check_supported, restricted, roles
 from pymle.model.walks import resolve_model
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "pareto_k",
     "places_in",
     "resolve_model",
+    "restricted",
     "roles",
 ]

@@ -36,11 +36,14 @@ class Effects:
     coordinates : Coordinates
     standard : mapping of str to str
         ``normal`` or ``mvnormal`` for laws that are standardised.
+    flat : tuple of str
+        Parameters that are integrated under a flat measure: without a law.
     """
 
     names: tuple[str, ...]
     coordinates: Coordinates
     standard: Mapping[str, str]
+    flat: tuple[str, ...] = ()
 
     @property
     def layout(self) -> Layout:
@@ -63,7 +66,10 @@ class Effects:
 
 
 def make_effects(
-    model: Any, names: Sequence[str], initial: Mapping[str, np.ndarray]
+    model: Any,
+    names: Sequence[str],
+    initial: Mapping[str, np.ndarray],
+    flat: Sequence[str] = (),
 ) -> Effects | None:
     """Coordinates for integrated variables; None where there is none.
 
@@ -73,6 +79,8 @@ def make_effects(
     names : sequence of str
     initial : mapping of str to numpy.ndarray
         PyMC's initial point.
+    flat : sequence of str
+        Those that have no law.
 
     Returns
     -------
@@ -84,9 +92,9 @@ def make_effects(
     standard = {}
     for name in names:
         law = _standard(model[name])
-        if law and len(names) <= _CHAIN:
+        if law and len(names) <= _CHAIN and name not in flat:
             standard[name] = law
-    return Effects(tuple(names), coordinates, standard)
+    return Effects(tuple(names), coordinates, standard, tuple(n for n in names if n in flat))
 
 
 def _standard(rv: Any) -> str:
@@ -172,6 +180,8 @@ def law_terms(
     """
     terms = []
     for block in effects.layout.blocks:
+        if block.name in effects.flat:
+            continue
         if block.name in effects.standard:
             inner = u[block.free.start : block.free.stop]
             logp = -0.5 * inner**2 - 0.5 * np.log(2.0 * np.pi)

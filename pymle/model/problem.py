@@ -74,6 +74,8 @@ class Problem:
     quadrature : int, optional
         Points of adaptive Gauss-Hermite quadrature along each random effect; Laplace's
         approximation where it is left out.
+    reml : tuple of str
+        Parameters integrated under a flat measure; `roles` has them among the random effects.
 
     Attributes
     ----------
@@ -93,8 +95,9 @@ class Problem:
         fixed: Mapping[str, Any] | None,
         backend: str,
         quadrature: int | None = None,
+        reml: tuple[str, ...] = (),
     ) -> None:
-        self.quadrature = quadrature
+        self.quadrature, self.reml = quadrature, reml
         self.given: dict[str, np.ndarray] = {}
         self.programs: dict[int, dict[str, Any]] = {}
         self.model = model
@@ -169,7 +172,21 @@ class Problem:
         data = [logps[rv.name] for rv in self.model.observed_RVs]
         data += replace_random(self.model, values, kept)
         names = reached(data, {name: logps[name] for name in names}, values)
-        return make_effects(self.model, names, self.initial)
+        return make_effects(self.model, names, self.initial, self.reml)
+
+    def check_restricted(self) -> None:
+        """Make sure that what is integrated under a flat measure is real.
+
+        Raises
+        ------
+        ModelError
+            Naming what is not.
+        """
+        for block in self.effects.layout.blocks if self.reml and self.effects else ():
+            if block.name in self.reml and block.support.kind != "real":
+                raise ModelError.not_restrictable(
+                    block.name, f"its values are constrained ({block.support.text})"
+                )
 
     @cached_property
     def _derived(self) -> tuple[dict[str, Any], dict[str, Any]]:

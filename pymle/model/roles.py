@@ -211,6 +211,39 @@ def roles(
     return Roles(tuple(entries), tuple(notices), ambiguous)
 
 
+def restricted(roles_: Roles, names: Sequence[str]) -> Roles:
+    """Parameters turned to variables that are integrated under a flat measure.
+
+    Parameters
+    ----------
+    roles_ : Roles
+    names : sequence of str
+
+    Returns
+    -------
+    Roles
+
+    Raises
+    ------
+    PointError
+        An unknown name.
+    ModelError
+        A variable that is no parameter.
+    """
+    for name in names:
+        if name not in {entry.name for entry in roles_.entries}:
+            raise PointError.unknown("reml", name, [entry.name for entry in roles_.entries])
+        if roles_[name].role != PARAMETER:
+            raise ModelError.not_restrictable(name, f"it is a {roles_[name].role}")
+    entries = tuple(
+        Role(entry.name, RANDOM, "integrated under a flat measure (`reml=`)")
+        if entry.name in names
+        else entry
+        for entry in roles_.entries
+    )
+    return Roles(entries, roles_.notices, roles_.ambiguous)
+
+
 def check_supported(roles_: Roles, fixed: Mapping[str, Any]) -> None:
     """Stop at what this version cannot fit, naming the variables.
 
