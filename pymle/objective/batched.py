@@ -7,7 +7,9 @@ judged by it, since a logarithm per observation costs more than both.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -108,8 +110,8 @@ class Batch:
         held, weights, data = self._likelihood._arguments
         index = tuple(None if p else i for p, i in zip(self._plain, self._index, strict=True))
         piece = self._piece or len(rows)
-        parts = []
-        for at in range(0, len(rows), piece):
+
+        def evaluated(at: int) -> np.ndarray:
             here = rows[at : at + piece]
             short = piece - len(here)
             chosen: Any = here if not short else np.concatenate([here, np.repeat(here[:1], short)])
@@ -121,9 +123,11 @@ class Batch:
                 None if self._shares is None else self._shares[chosen],
                 tuple(v[chosen] for v in self._replaced.values()),
             )
-            # Not waited for: the next piece is prepared meanwhile.
-            parts.append((len(here), program(given, held, weights, data, index)))
-        flat = np.concatenate([np.asarray(out)[:count] for count, out in parts])
+            return np.asarray(program(given, held, weights, data, index))[: len(here)]
+
+        # One piece on each core: a program over small data keeps no more than one busy.
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            flat = np.concatenate(list(pool.map(evaluated, range(0, len(rows), piece))))
         k = self.size
         value = np.where(flat[:, -1] > self._likelihood._ceiling + 1e-6, np.nan, flat[:, -1])
         hessian = flat[:, k : k + k * k].reshape(-1, k, k)
