@@ -361,7 +361,10 @@ class Solver:
             return Place(line, x, value, system.slope, system.tangent, system.bend)
         if self.target.places is not None:
             return Place(line, x, value, self.target.signs * score[self.target.places], None, None)
-        slope = np.linalg.lstsq(self.target.value_and_jacobian(x)[1].T, score, rcond=None)[0]
+        jacobian = self.target.value_and_jacobian(x)[1]
+        if not np.all(np.isfinite(jacobian)):
+            return Place(line, x, value, None, None, None)  # at a bound in floating point
+        slope = np.linalg.lstsq(jacobian.T, score, rcond=None)[0]
         return Place(line, x, value, slope, None, None)
 
     def _brought_back(self, found: Place) -> Place:

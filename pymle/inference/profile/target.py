@@ -75,9 +75,11 @@ class Scale:
         """First and second derivative of `to_line` at a natural value."""
         if self.name == "identity":
             return 1.0, 0.0
-        below = 1.0 / (value - self.low) if np.isfinite(self.low) else 0.0
-        above = 1.0 / (self.high - value) if np.isfinite(self.high) else 0.0
-        return below + above, above**2 - below**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Infinite at a bound, which a value may reach in floating point.
+            below = float(np.divide(1.0, value - self.low)) if np.isfinite(self.low) else 0.0
+            above = float(np.divide(1.0, self.high - value)) if np.isfinite(self.high) else 0.0
+            return below + above, float(np.subtract(above**2, below**2))
 
 
 @dataclass(frozen=True)
