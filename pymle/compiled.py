@@ -24,7 +24,7 @@ from pymle.errors import (
 from pymle.estimation import Estimator, Settings, hessian_of
 from pymle.fit import Fit
 from pymle.fitted import Fitted
-from pymle.model import Problem, check_supported, resolve_model, restricted
+from pymle.model import Problem, check_supported, resolve_model, restricted, summed_out
 from pymle.model import roles as find_roles
 from pymle.objective import Likelihood
 
@@ -341,6 +341,7 @@ def make_problem(
         if any(key.split("[")[0] == name for key in fixed or {}):
             raise ModelError.not_restrictable(name, "it is held by `fixed=`")
     found = restricted(found, flat)
+    model, found = summed_out(model, found, fixed or {})
     check_supported(found, fixed or {})
     problem = Problem(
         model,

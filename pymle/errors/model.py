@@ -146,9 +146,10 @@ class ModelError(PymleError):
         """
         return cls(
             f"{listing(names)}: free discrete variables. The log-likelihood has no derivative in "
-            "them, and rounding a continuous maximum gives a number that is no estimate. Next "
-            "step: sum them out, for example with pm.Mixture or pymc-extras' "
-            "`MarginalModel`, or hold them by `fixed=`."
+            "them, and rounding a continuous maximum gives a number that is no estimate. With "
+            'pymc-extras installed (`pip install "pymle[discrete]"`) they are summed out where '
+            "their support is finite. Otherwise write the sum with pm.Mixture, or hold them by "
+            "`fixed=`."
         )
 
     @classmethod
@@ -307,4 +308,26 @@ class ModelError(PymleError):
         return cls(
             f"`reml=` integrates parameters with values on the whole real line under a flat "
             f"measure (the coefficients of the mean, as a rule), and `{name}` cannot be one: {why}."
+        )
+
+    @classmethod
+    def cannot_sum(cls, names: Sequence[str], cause: BaseException) -> ModelError:
+        """Discrete variables that pymc-extras cannot sum out.
+
+        Parameters
+        ----------
+        names : sequence of str
+        cause : BaseException
+            What pymc-extras raised.
+
+        Returns
+        -------
+        ModelError
+        """
+        return cls(
+            f"The discrete variable {listing(names)} has to be summed out, and pymc-extras' "
+            f"`marginalize` cannot: {cause} It sums variables of finite support (Bernoulli, "
+            "Categorical, DiscreteUniform, discrete Markov chains) that no Potential depends on, "
+            "and of which each entry reaches its own entries of the data. Next step: write the "
+            "sum with pm.Mixture, or hold the variable by `fixed=`."
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pymle.fit.core import Core
-from pymle.inference.integration import IntegrationCheck, check_integration
+
+if TYPE_CHECKING:
+    from pymle.inference.integration import IntegrationCheck
 
 
 class Integration(Core):
@@ -38,10 +42,10 @@ class Integration(Core):
         -----
         The integral of each block is sampled with the normal law that has its conditional mode
         and curvature, or with a Student-t one where that has too light tails; weights whose
-        Pareto k exceeds 0.7 have no usable mean. The shift of the estimates is one Newton step along the score of the better integral: fine
-        Gauss-Hermite quadrature where blocks have up to three effects, importance sampling with
-        the same draws at all parameter values otherwise. It says nothing about the shape of the
-        likelihood far from the estimate.
+        Pareto k exceeds 0.7 have no usable mean. The shift of the estimates is one Newton step
+        along the score of the better integral: fine Gauss-Hermite quadrature where blocks have
+        up to three effects, importance sampling with the same draws at all parameter values
+        otherwise. It says nothing about the shape of the likelihood far from the estimate.
 
         Costs ``draws`` evaluations of the joint log-density and about three compilations.
 
@@ -50,4 +54,6 @@ class Integration(Core):
         Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling,
         JMLR 25(72). Pinheiro and Bates (1995), doi:10.1080/10618600.1995.10474663.
         """
+        from pymle.inference.integration import check_integration
+
         return check_integration(self._fitted, draws, random_seed)

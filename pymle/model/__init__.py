@@ -2,6 +2,8 @@
 
 from pymle.model.compat import pareto_k
 from pymle.model.constraints import Constraints, constraints_of
+from pymle.model.discrete import summed_out
+from pymle.model.explain import at_values, impossible_terms
 from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.pieces import Pieces, places_in
@@ -18,13 +20,16 @@ __all__ = [
     "Problem",
     "Role",
     "Roles",
+    "at_values",
     "check_supported",
     "constraints_of",
     "entry_labels",
     "hypotheses",
+    "impossible_terms",
     "pareto_k",
     "places_in",
     "resolve_model",
     "restricted",
     "roles",
+    "summed_out",
 ]

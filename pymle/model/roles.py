@@ -29,6 +29,7 @@ DETERMINISTIC = "deterministic"
 DATA = "data"
 UNUSED = "unused"
 DISCRETE = "discrete"
+SUMMED = "summed out"
 
 _FEW = 10  # observations per entry below which a standardised group vector is ambiguous
 _LEVELS = 5  # entries from which a factor may be a sample of a population
@@ -46,8 +47,8 @@ class Role:
     name : str
     role : str
         ``parameter``, ``random effect``, ``missing value``, ``discrete``, ``observed``,
-        ``potential``, ``prior`` (a Potential read as one), ``deterministic``, ``data`` or
-        ``unused``.
+        ``potential``, ``prior`` (a Potential read as one), ``deterministic``, ``data``,
+        ``unused``, or in fits ``summed out`` for what was ``discrete``.
     reason : str
         Why, in words.
     sure : str
@@ -201,8 +202,9 @@ def roles(
     _mark_unused(graph, found, chosen_potentials, notices, objective)
     entries = [Role(rv.name, *found[rv.name], sure.get(rv.name, CERTAIN)) for rv in model.free_RVs]
     entries += [Role(rv.name, OBSERVED, "observed data") for rv in model.observed_RVs]
+    integrated = {n for n, (role, _) in found.items() if role in {RANDOM, MISSING}} | set(ambiguous)
     for potential in model.potentials:
-        entry, notice = _potential_role(graph, potential, chosen_potentials)
+        entry, notice = _potential_role(graph, potential, chosen_potentials, integrated)
         entries.append(entry)
         if notice:
             notices.append(notice)
@@ -371,7 +373,7 @@ def _mark_unused(
 
 
 def _potential_role(
-    graph: walks.ModelGraph, potential: Any, chosen: Mapping[str, str]
+    graph: walks.ModelGraph, potential: Any, chosen: Mapping[str, str], integrated: set[str]
 ) -> tuple[Role, str | None]:
     name = potential.name
     if chosen.get(name) == "prior":
@@ -379,6 +381,9 @@ def _potential_role(
     holds_data = graph.holds_data(potential)
     if holds_data or not graph.has_other_likelihood(potential):
         return Role(name, POTENTIAL, "part of the likelihood"), None
+    inside = [rv.name for rv in graph.free_among([potential]) if rv.name in integrated]
+    if inside:
+        return Role(name, POTENTIAL, f"part of the law of {', '.join(inside)}"), None
     reason = "holds only parameters: it acts as a penalty on the likelihood"
     notice = (
         f"the Potential `{name}` holds only parameters and acts as a penalty; drop it as a "
