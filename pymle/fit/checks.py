@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymle.fit.core import Core
-from pymle.inference.influence import Influence, influence
-from pymle.inference.residuals import Residuals, residuals
+
+if TYPE_CHECKING:
+    from pymle.inference.influence import Influence
+    from pymle.inference.residuals import Residuals
 
 
 class Checks(Core):
@@ -70,6 +72,8 @@ class Checks(Core):
         Dunn and Smyth (1996), section 2, doi:10.2307/1390802. Hartig, DHARMa:
         residual diagnostics for hierarchical regression models (R package).
         """
+        from pymle.inference.residuals import residuals
+
         names = [var_names] if isinstance(var_names, str) else var_names
         return residuals(
             self._fitted, kind, n=n, random_seed=random_seed, var_names=names, method=method
@@ -112,4 +116,6 @@ class Checks(Core):
         Cook (1986), section 2, doi:10.1111/j.2517-6161.1986.tb01398.x. Pregibon (1981),
         section 3, doi:10.1214/aos/1176345513. Cook (1977), doi:10.1080/00401706.1977.10489493.
         """
+        from pymle.inference.influence import influence
+
         return influence(self._fitted, clusters)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from pymle.fit.core import Core
-from pymle.inference.constraints import constraint_table
+
+if TYPE_CHECKING:
+    pass
 
 
 class Constrained(Core):
@@ -36,4 +40,6 @@ class Constrained(Core):
         .. [1] Aitchison and Silvey (1958), Maximum-likelihood estimation of parameters subject
            to restraints. doi:10.1214/aoms/1177706538
         """
+        from pymle.inference.constraints import constraint_table
+
         return constraint_table(self._estimate)

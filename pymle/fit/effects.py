@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pymle.errors import AnalysisError
 from pymle.fit.core import Core
-from pymle.inference.effects import RandomEffects, random_effects
+
+if TYPE_CHECKING:
+    from pymle.inference.effects import RandomEffects
 
 
 class Effects(Core):
@@ -35,6 +39,8 @@ class Effects(Core):
         doi:10.1080/01621459.1989.10478825), as TMB's ``sdreport`` gives them. They are nan
         where the parameters have none.
         """
+        from pymle.inference.effects import random_effects
+
         if not 0.0 < level < 1.0:
             raise AnalysisError.argument("level", level, "a number between 0 and 1")
         return random_effects(self._fitted, level)

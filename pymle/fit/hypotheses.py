@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from pymle import report
 from pymle.errors import AnalysisError, NotCertifiedWarning
 from pymle.fit.core import Core
-from pymle.inference.derive import DRAWS, DerivedQuantities, derive
-from pymle.inference.hypotheses import (
-    LikelihoodRatio,
-    LikelihoodRatios,
-    ScoreTest,
-    WaldTest,
-    compare_table,
-    lr_test,
-    score_test,
-    wald_test,
-)
+
+if TYPE_CHECKING:
+    from pymle.inference.derive import DerivedQuantities
+    from pymle.inference.hypotheses import (
+        LikelihoodRatio,
+        LikelihoodRatios,
+        ScoreTest,
+        WaldTest,
+    )
 
 
 class Hypotheses(Core):
@@ -38,7 +36,7 @@ class Hypotheses(Core):
         cov: Any = None,
         clusters: Any = None,
         adjust: str | None = None,
-        draws: int = DRAWS,
+        draws: int = 4000,
         random_seed: int = 0,
         progressbar: bool = True,
     ) -> DerivedQuantities:
@@ -105,6 +103,8 @@ class Hypotheses(Core):
         --------
         >>> fit.derived("exp(intercept) / (1 + exp(intercept))")  # doctest: +SKIP
         """
+        from pymle.inference.derive import derive
+
         with report.counting(progressbar, "profile") as callback:
             return derive(
                 self._fitted,
@@ -181,6 +181,8 @@ class Hypotheses(Core):
         doi:10.1090/S0002-9947-1943-0012401-3; Gregory and Veall (1985), Econometrica 53,
         doi:10.2307/1913221, on the dependence on how it is written.
         """
+        from pymle.inference.hypotheses import wald_test
+
         return wald_test(
             self._fitted,
             hypotheses,
@@ -247,6 +249,8 @@ class Hypotheses(Core):
         doi:10.1080/01621459.1987.10478472; Silvapulle and Sen (2005), Constrained
         Statistical Inference.
         """
+        from pymle.inference.hypotheses import lr_test
+
         fits = [self, *others]
         if len(fits) < 2:
             raise AnalysisError.argument("others", "none", "at least one other fit")
@@ -315,6 +319,8 @@ class Hypotheses(Core):
         >>> null = pymle.find_MLE(model, fixed={"beta[x3]": 0})  # doctest: +SKIP
         >>> null.score_test().p  # doctest: +SKIP
         """
+        from pymle.inference.hypotheses import score_test
+
         return score_test(self._fitted, var_names, information=information, random_seed=random_seed)
 
 
@@ -356,6 +362,8 @@ def compare(fits: Mapping[str, Any] | Sequence[Any], by: str = "aic") -> pd.Data
     doi:10.1093/biomet/76.2.297; Schwarz (1978), doi:10.1214/aos/1176344136; Burnham and
     Anderson (2002), Model Selection and Multimodel Inference.
     """
+    from pymle.inference.hypotheses import compare_table
+
     if not isinstance(fits, Mapping):
         fits = {f"fit {i}": each for i, each in enumerate(fits)}
     for each in fits.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,18 +13,16 @@ from pymle import report
 from pymle.errors import AnalysisError
 from pymle.fit.resampling import Resampling
 from pymle.fit.tables import Tables
-from pymle.inference import Covariance
-from pymle.inference.bootstrap import Bootstrap
-from pymle.inference.profile import (
-    Asked,
-    Contour,
-    Profile,
-    Profiles,
-    calibrate,
-    profile,
-    profile_contour,
-)
-from pymle.inference.quantity import quantity
+
+if TYPE_CHECKING:
+    from pymle.inference import Covariance
+    from pymle.inference.bootstrap import Bootstrap
+    from pymle.inference.profile import (
+        Asked,
+        Contour,
+        Profile,
+        Profiles,
+    )
 
 What = str | Callable[..., Any]
 METHODS = '"wald", "profile", "bootstrap" or "auto"'
@@ -115,6 +113,8 @@ class Intervals(Resampling, Tables):
         .. [1] Venzon and Moolgavkar (1988), A method for computing profile-likelihood-based
            confidence intervals. doi:10.2307/2347496
         """
+        from pymle.inference.profile import calibrate
+
         if method == "wald":
             covariance = self._covariance_record(cov, clusters, cov_kwds)
             table = report.full_table(self, var_names, filter_vars, coords, level, covariance)
@@ -198,6 +198,8 @@ class Intervals(Resampling, Tables):
            section 6.1. doi:10.1002/9780470316757
         .. [2] Venzon and Moolgavkar (1988). doi:10.2307/2347496
         """
+        from pymle.inference.profile import calibrate, profile
+
         _check_level(level)
         asked, single = self._asked(what)
         asked = self._calibrated(asked, level, calibrate, n_boot, random_seed, progressbar)
@@ -249,6 +251,8 @@ class Intervals(Resampling, Tables):
         chi-squared(2) quantile (1.39 at 0.5, 5.99 at 0.95): they cover both values jointly, and
         so reach beyond the limits of each alone (3.84).
         """
+        from pymle.inference.profile import profile_contour
+
         levels = np.atleast_1d(np.asarray(level, dtype=float))
         for each in levels:
             _check_level(float(each))
@@ -266,6 +270,9 @@ class Intervals(Resampling, Tables):
 
     def _asked(self, what: What | Sequence[What] | None) -> tuple[list[Asked], bool]:
         """What is profiled, and whether the user asked for a single scalar."""
+        from pymle.inference.profile import Asked
+        from pymle.inference.quantity import quantity
+
         layout = self._estimate.layout
         if what is None:
             names: list[What] = [b.name for b in layout.blocks if not b.wholly_fixed]
@@ -301,6 +308,8 @@ class Intervals(Resampling, Tables):
         progressbar: bool,
     ) -> list[Asked]:
         """With cut-offs from simulated data sets, where they are wanted."""
+        from pymle.inference.profile import calibrate
+
         if how is None or not asked:
             return asked
         if how != "bootstrap":
@@ -322,6 +331,8 @@ class Intervals(Resampling, Tables):
         progressbar: bool,
     ) -> pd.DataFrame:
         """Limits of the rows of a table by profiles."""
+        from pymle.inference.profile import Asked, profile
+
         places = self._places(table.index)
         asked, rows = [], []
         out = pd.DataFrame(

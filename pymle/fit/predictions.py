@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from pymle.fit.core import Core
-from pymle.inference import prediction
-from pymle.inference.prediction import Effects, Prediction
-from pymle.inference.prediction.targets import default_targets, predictable
 from pymle.report.table import select_names
+
+if TYPE_CHECKING:
+    from pymle.inference.prediction import Effects, Prediction
 
 
 class Predictions(Core):
@@ -64,6 +64,8 @@ class Predictions(Core):
         with frequency weights are drawn once. Nothing is compiled; a thousand data sets of
         a logistic regression with a thousand rows take less than a second.
         """
+        from pymle.inference import prediction
+
         return prediction.simulate(
             self._fitted,
             n,
@@ -115,6 +117,8 @@ class Predictions(Core):
         is near to quadratic on that scale; `profile` and the bootstrap do not assume it. For a MAP
         fit this is the Laplace approximation of the posterior.
         """
+        from pymle.inference import prediction
+
         return prediction.draws(
             self._fitted,
             n,
@@ -199,6 +203,9 @@ class Predictions(Core):
         sigma (log-normal instead of that behind Student's t). They are marginal: 95% for each
         entry, not for all together.
         """
+        from pymle.inference import prediction
+        from pymle.inference.prediction.targets import default_targets, predictable
+
         observed, deterministics = predictable(self._fitted)
         names = select_names(
             default_targets(self._fitted), [*observed, *deterministics], var_names, filter_vars
@@ -272,6 +279,8 @@ class Predictions(Core):
         statsmodels' ``get_margeff`` and R's marginaleffects. Rows count by their frequency
         weights.
         """
+        from pymle.inference import prediction
+
         return prediction.effects(
             self._fitted,
             column,
@@ -321,6 +330,8 @@ class Predictions(Core):
         ``{"X[treated]": 0}`` is the average treatment effect by standardisation
         (g-computation). ``p`` tests a difference, log-ratio or lift of 0, or a ratio of 1.
         """
+        from pymle.inference import prediction
+
         return prediction.comparisons(
             self._fitted,
             data,
@@ -354,6 +365,8 @@ class Predictions(Core):
         -------
         Effects
         """
+        from pymle.inference import prediction
+
         return prediction.comparisons(
             self._fitted,
             data,

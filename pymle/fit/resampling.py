@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,9 @@ import pandas as pd
 from pymle import report
 from pymle.errors import AnalysisError
 from pymle.fit.core import Core
-from pymle.inference.bootstrap import Bootstrap, bootstrap
+
+if TYPE_CHECKING:
+    from pymle.inference.bootstrap import Bootstrap
 
 #: Kinds of which BCa limits exist.
 _BCA = ("case", "cluster", "stratified", "parametric")
@@ -105,6 +107,8 @@ class Resampling(Core):
         .. [3] Politis and Romano (1992), A circular block-resampling procedure for stationary
            data, in: Exploring the Limits of Bootstrap, 263-270.
         """
+        from pymle.inference.bootstrap import bootstrap
+
         with report.bar(progressbar, "refits") as callback:
             return bootstrap(
                 self._fitted,
@@ -130,6 +134,8 @@ class Resampling(Core):
         progressbar: bool,
     ) -> pd.DataFrame:
         """Limits of the rows of a table by the bootstrap."""
+        from pymle.inference.bootstrap import Bootstrap
+
         options: dict[str, Any] = {
             "n": n,
             "random_seed": random_seed,
