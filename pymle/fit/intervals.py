@@ -113,8 +113,6 @@ class Intervals(Resampling, Tables):
         .. [1] Venzon and Moolgavkar (1988), A method for computing profile-likelihood-based
            confidence intervals. doi:10.2307/2347496
         """
-        from pymle.inference.profile import calibrate
-
         if method == "wald":
             covariance = self._covariance_record(cov, clusters, cov_kwds)
             table = report.full_table(self, var_names, filter_vars, coords, level, covariance)
@@ -198,7 +196,7 @@ class Intervals(Resampling, Tables):
            section 6.1. doi:10.1002/9780470316757
         .. [2] Venzon and Moolgavkar (1988). doi:10.2307/2347496
         """
-        from pymle.inference.profile import calibrate, profile
+        from pymle.inference.profile import profile
 
         _check_level(level)
         asked, single = self._asked(what)
