@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.errors import DataError, ModelError
+from pymle.errors import DataError, ModelError, PointError
 from pymle.model import Problem, places_in
 from pymle.objective import (
     Elements,
@@ -19,6 +19,7 @@ from pymle.objective import (
     Marginal,
     PointFunction,
     independent_blocks,
+    inner_failure,
     make_plan,
     starting_at,
     with_rule,
@@ -218,6 +219,27 @@ def _kept(problem: Problem, lowered: Any, data: list[np.ndarray]) -> dict[Any, A
 def _programs(problem: Problem, lowered: Any) -> dict[str, Any]:
     """What was compiled for a lowered function, which is kept as long: its identity is the key."""
     return problem.programs.setdefault(id(lowered), {"lowered": lowered})
+
+
+def check_inner(problem: Problem, likelihood: Likelihood, x: np.ndarray) -> None:
+    """Say at which random effects there is no conditional mode, if that is what is wrong.
+
+    Parameters
+    ----------
+    problem : Problem
+    likelihood : Likelihood
+    x : numpy.ndarray, shape (k,)
+
+    Raises
+    ------
+    PointError
+    """
+    if problem.effects is None or not isinstance(likelihood, Marginal):
+        return
+    failure = inner_failure(likelihood, x)
+    if failure is not None:
+        labels = problem.effects.layout.free_labels
+        raise PointError.no_conditional_mode(failure.what, [labels[i] for i in failure.places])
 
 
 def ones_for(problem: Problem) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pymle.bind import (
     call_at,
+    check_inner,
     checked_weights,
     likelihood_of,
     natural_function,
@@ -22,7 +23,7 @@ from pymle.bind import (
 )
 from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
-from pymle.model import Constraints, Problem
+from pymle.model import Constraints, Problem, at_values, impossible_terms
 from pymle.objective import Likelihood
 from pymle.optimize import (
     Search,
@@ -188,7 +189,11 @@ class Estimator:
             usable = (x for x in others if np.all(np.isfinite(x)) and _usable(likelihood, x))
             found = next(usable, None)
             if found is None:
-                explanation = problem.explain_not_finite(problem.layout.to_natural(point))
+                natural = problem.layout.to_natural(point)
+                sentences = impossible_terms(problem, natural)
+                if not sentences:
+                    check_inner(problem, likelihood, x0)
+                explanation = " ".join([*sentences, at_values(problem, natural)])
                 raise PointError.not_finite_likelihood(explanation)
             x0 = found
         given = coordinates.given_coordinates(start)

@@ -341,6 +341,34 @@ class PointError(PymleError):
         )
 
     @classmethod
+    def no_conditional_mode(cls, what: str, labels: Sequence[str]) -> PointError:
+        """The random effects have no conditional mode where the search starts.
+
+        Parameters
+        ----------
+        what : str
+            ``not finite``, ``not concave`` or ``not settled``.
+        labels : sequence of str
+            The effects at which it shows.
+
+        Returns
+        -------
+        PointError
+        """
+        happened = {
+            "not finite": "the joint log-density or its derivative is not finite",
+            "not concave": "the joint log-density has no curvature that would hold them, or a "
+            "saddle, where the search for their mode ends",
+            "not settled": "the search for their mode did not come to rest",
+        }[what]
+        return cls(
+            f"The random effects have no conditional mode at the start: at {listing(labels)} "
+            f"{happened}. The likelihood, which integrates over them, has no value there. Next "
+            "step: pass `start=` with parameters at which the data are plausible, give the "
+            "effects a distribution that holds them, or estimate them as `parameters=`."
+        )
+
+    @classmethod
     def not_finite_likelihood(cls, details: str) -> PointError:
         """The log-likelihood is not finite where the search starts.
 

@@ -18,7 +18,7 @@ from pymle.errors import DataError, ModelError
 from pymle.errors.words import listing
 from pymle.model import checks, compat, walks
 from pymle.model.affine import affine
-from pymle.model.coordinates import Coordinates, short
+from pymle.model.coordinates import Coordinates
 from pymle.model.density import (
     Density,
     Term,
@@ -384,7 +384,8 @@ class Problem:
                 self.model, name, value, known.get(name), is_named=name in named
             )
             given[name] = array
-            reshaped |= changed
+            # What is no argument (an integer that shapes may depend on) is a constant of the graph.
+            reshaped |= changed or name not in known
         if not reshaped:
             other = copy.copy(self)
             other.given = given
@@ -568,29 +569,3 @@ class Problem:
             symbol: np.asarray(point.get(name, self.initial[name])).astype(symbol.dtype)
             for name, symbol in self.density.values.items()
         }
-
-    def explain_not_finite(self, natural: np.ndarray) -> str:
-        """Which observed variable and which rows make the objective non-finite."""
-        given = self._given(natural)
-        point = self.layout.to_point(natural)
-        sentences = []
-        for term in self.terms:
-            with self._swapped(), warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                value = walks.evaluate(repaired([term.logp]), given)[0]
-            bad = np.argwhere(~np.isfinite(value))
-            if not len(bad):
-                continue
-            for item in self.lowered.data:
-                problem = checks.first_not_finite(item)
-                if problem:
-                    raise DataError.not_finite(*problem)
-            what = {"observed": "Observed variable", "potential": "Potential"}
-            rows = [int(i[0]) if len(i) == 1 else tuple(map(int, i)) for i in bad if len(i)]
-            where = f" at row(s) {rows[:6]}" if rows and value.size > len(bad) else ""
-            more = f" ({len(bad)} of {value.size} entries)" if value.size > 1 else ""
-            kind = what.get(term.kind, "The prior of")
-            seen = "NaN" if np.isnan(value).any() else "-inf"
-            sentences.append(f"{kind} `{term.name}` has log-density {seen}{where}{more}.")
-        values = ", ".join(f"{k} = {short(v)}" for k, v in list(point.items())[:6])
-        return " ".join(sentences) + f" Evaluated at {values}."

@@ -236,7 +236,7 @@ def restricted(roles_: Roles, names: Sequence[str]) -> Roles:
         if name not in {entry.name for entry in roles_.entries}:
             raise PointError.unknown("reml", name, [entry.name for entry in roles_.entries])
         if roles_[name].role != PARAMETER:
-            raise ModelError.not_restrictable(name, f"it is a {roles_[name].role}")
+            raise ModelError.not_restrictable(name, f"its role is `{roles_[name].role}`")
     entries = tuple(
         Role(entry.name, RANDOM, "integrated under a flat measure (`reml=`)")
         if entry.name in names

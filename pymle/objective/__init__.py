@@ -5,6 +5,7 @@ from pymle.objective.conditional import AtModes, Leading
 from pymle.objective.functions import CallableFunction, Rows
 from pymle.objective.held import HeldCurvature, held_curvature
 from pymle.objective.independent import Independent, independent_blocks
+from pymle.objective.inner import InnerFailure, inner_failure
 from pymle.objective.integrals import Blockwise, Elements
 from pymle.objective.likelihood import Likelihood
 from pymle.objective.marginal import Marginal, make_plan, starting_at, with_rule
@@ -22,6 +23,7 @@ __all__ = [
     "GaussHermite",
     "HeldCurvature",
     "Independent",
+    "InnerFailure",
     "Leading",
     "Likelihood",
     "Marginal",
@@ -30,6 +32,7 @@ __all__ = [
     "Stacked",
     "held_curvature",
     "independent_blocks",
+    "inner_failure",
     "make_plan",
     "starting_at",
     "with_rule",

@@ -28,6 +28,8 @@ from pymle.objective.elimination import Elimination, Factor
 #: The inner search ends with one more Newton step once twice the expected gain is below this.
 _NEAR = 1e-12
 _MOST_STEPS = 200
+#: Pivots of the information relative to its largest diagonal entry that are none.
+SINGULAR = 1e-13
 #: Damping relative to the diagonal, after the first refused step and at most.
 _DAMPING, _MOST_DAMPING = 1e-3, 1e12
 
@@ -153,6 +155,18 @@ class Laplace:
         values = self._information(static["information"], x, u, held, weights, data)
         return self._elimination.factorise(static["elimination"], values)
 
+    def look(
+        self, x: Any, u: Any, held: Any, weights: Sequence[Any], data: Sequence[Any], static: Any
+    ) -> tuple[Any, Any, Any]:
+        """Slope (d,), information about the random effects and its smallest pivot at a point."""
+        slope = self._inner(x, u, held, tuple(weights), tuple(data))[1]
+        values = self._information(static["information"], x, u, held, weights, data)
+        return (
+            slope,
+            values,
+            self._elimination.factorise(static["elimination"], values).smallest_pivot,
+        )
+
     def _join(self, x: Any, u: Any) -> Any:
         import jax.numpy as jnp
 
@@ -215,7 +229,8 @@ class Laplace:
             damped = values.at[diagonal].add(damping * size)
             factor = self._elimination.factorise(static["elimination"], damped)
             step = factor.solve(slope)
-            definite = (factor.smallest_pivot > 0) & jnp.all(jnp.isfinite(step))
+            # A pivot that is zero but for rounding is one: nothing holds these effects.
+            definite = (factor.smallest_pivot > SINGULAR * size.max()) & jnp.all(jnp.isfinite(step))
             twice = jnp.dot(step, slope)
             return {
                 "u": u,

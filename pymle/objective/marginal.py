@@ -193,6 +193,29 @@ class Marginal(Likelihood):
         u, converged = self._run("mode", x)
         return np.where(np.asarray(converged), np.asarray(u), np.nan)
 
+    def inner_state(self, x: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray, np.ndarray, float]:
+        """Where the inner search ends: point, whether it is the mode, slope, curvature, pivot.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+
+        Returns
+        -------
+        u : numpy.ndarray, shape (d,)
+        converged : bool
+        slope, diagonal : numpy.ndarray, shape (d,)
+            Derivative of the joint log-density, and the diagonal of minus its second derivative.
+        pivot : float
+            The smallest of its factorisation.
+        """
+        u, converged = self._run("mode", x)
+        held, weights, data = self._arguments
+        static, own, laplace = self._static(data), data[: self._count], self.plan.laplace
+        slope, values, pivot = laplace.look(x, u, held, weights, own, static)
+        diagonal = np.asarray(values)[np.asarray(static["elimination"]["diagonal"])]
+        return np.asarray(u), bool(converged), np.asarray(slope), diagonal, float(pivot)
+
     def _at(self, x: np.ndarray) -> Any:
         """The evaluation at a point; later searches begin at the mode of the best one."""
         x = np.asarray(x, dtype=np.float64)

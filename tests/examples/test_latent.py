@@ -66,7 +66,7 @@ def test_latent_fields_are_near_the_truth(run):
     for fit in found["fits"].values():
         assert fit.verdict.ok
     log_sd, risk, rate = found["log_sd"], found["risk"], found["rate"]
-    inside = (rate["lower"] <= latent_fields.RATE) & (latent_fields.RATE <= rate["upper"])
+    inside = (rate["lower"] <= latent_fields.RATE) & (rate["upper"] >= latent_fields.RATE)
     assert inside.mean() > 0.85
     assert np.corrcoef(risk["mode"], latent_fields.RISK)[0, 1] > 0.7
     standardised = (log_sd["mode"] - latent_fields.VOLATILITY) / log_sd["se"]

@@ -84,7 +84,7 @@ def gains(by_hand: Callable[..., float], fit: pymle.Fit) -> dict[str, float]:
         around = []
         for sign in (-1, 1):
             point = {k: v.copy() for k, v in at(fit).items()}
-            point[name].reshape(-1)[place] += sign * 0.1 * each
+            point[name].reshape(-1)[place] += sign * 0.02 * each
             around.append(by_hand(point) - best)
         curve = -(around[0] + around[1])
         found[str(label)] = (around[1] - around[0]) ** 2 / (8 * curve) if curve > 0 else np.inf

@@ -1,0 +1,31 @@
+"""What is said where random effects have no conditional mode, or the data are impossible."""
+
+import numpy as np
+import pymc as pm
+import pytest
+
+import pymle
+
+GROUP = np.repeat(np.arange(5), 4)
+Y = np.random.default_rng(4).normal(size=20)
+
+
+def test_effects_that_nothing_holds_are_named():
+    """The law of the effects has the wrong sign: it pushes them away."""
+    with pm.Model() as model:
+        level = pm.Flat("level", shape=5)
+        pm.Potential("law", 10.0 * (level**2).sum())
+        pm.Bernoulli("y", logit_p=pm.Normal("a", 0, 1) + level[GROUP], observed=Y > 0)
+    assert "law of level" in pymle.roles(model, random=["level"])["law"].reason
+    with pytest.raises(pymle.PointError, match=r"no conditional mode.*`?level\[\d\]") as error:
+        pymle.find_MLE(model, random=["level"], progressbar=False)
+    assert "start=" in str(error.value)
+
+
+def test_impossible_data_are_named_with_random_effects_too():
+    with pm.Model() as model:
+        u = pm.Normal("u", 0, pm.HalfNormal("tau", 1), shape=5)
+        data = np.where(np.arange(20) == 7, -1.0, np.exp(Y))
+        pm.Exponential("y", pm.math.exp(u[GROUP]), observed=data)
+    with pytest.raises(pymle.PointError, match=r"Observed variable `y`.*7"):
+        pymle.find_MLE(model, progressbar=False)
