@@ -27,6 +27,7 @@ from pymle.errors import ModelError
 from pymle.model import compat, walks
 from pymle.model.layout import Block, Layout
 from pymle.model.repairs import before_derivation, before_gradient
+from pymle.model.sources import observed_sources
 
 _LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them
 
@@ -240,8 +241,9 @@ def data_inputs(model: Any, outputs: Sequence[Any], *, as_arguments: bool) -> li
     Returns
     -------
     list of DataInput
-        Integer scalars are left out: shapes are computed from them.
+        Integer scalars are left out unless they are observed: shapes are computed from them.
     """
+    observed = {rv.name for rv in model.observed_RVs} | set(observed_sources(model).values())
     names = {var: var.name for var in model.data_vars}
     for rv in model.observed_RVs:
         value = model.rvs_to_values[rv]
@@ -255,7 +257,8 @@ def data_inputs(model: Any, outputs: Sequence[Any], *, as_arguments: bool) -> li
         small = not as_arguments or value.size <= _LARGE or value.dtype == bool
         if isinstance(variable, Constant) and not named and small:
             continue
-        if value.ndim == 0 and value.dtype.kind in "iub":
+        structural = value.ndim == 0 and value.dtype.kind in "iub"
+        if structural and names.get(variable) not in observed:
             continue
         if not as_arguments and value.dtype.kind in "iub" and not isinstance(variable, Constant):
             continue
