@@ -33,10 +33,10 @@ class HeldCurvature:
 
 def held_curvature(
     call: Callable[..., tuple],
-    x: np.ndarray,
     held: np.ndarray,
     weights: Sequence[Any],
     data: Sequence[Any],
+    x: np.ndarray,
     places: np.ndarray,
     on_edge: np.ndarray,
 ) -> HeldCurvature:
@@ -46,10 +46,10 @@ def held_curvature(
     ----------
     call : callable
         ``(x, held, weights, data) -> (value, ...)``, traceable by JAX.
-    x : numpy.ndarray, shape (k,)
-    held : numpy.ndarray, shape (m,)
+    held : array, shape (m,)
         Natural vector that carries the held values.
     weights, data : sequence of arrays
+    x : numpy.ndarray, shape (k,)
     places : numpy.ndarray of int, shape (q,)
         Which of the held values.
     on_edge : numpy.ndarray of bool, shape (q,)

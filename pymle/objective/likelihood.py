@@ -121,6 +121,11 @@ class Likelihood:
         self._last: Evaluation | None = None
         self._curved: tuple[bytes, np.ndarray] | None = None
 
+    @property
+    def program(self) -> tuple[Callable[..., tuple], Any, Any, Any]:
+        """The function of ``(x, held, weights, data)``, and its arguments but the first."""
+        return self._call, *self._arguments
+
     def value(self, x: np.ndarray) -> float:
         """Log-likelihood at ``x`` (k,); nan or -inf outside the support."""
         if self.has_score:

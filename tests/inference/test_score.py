@@ -210,7 +210,7 @@ def test_two_squares_against_differences():
 
     x, held = np.array([0.2]), np.array([0.0, 0.0, 0.3])
     edge = np.array([True, True, False])
-    found = held_curvature(call, x, held, (), (), np.arange(3), edge)
+    found = held_curvature(call, held, (), (), x, np.arange(3), edge)
     np.testing.assert_array_equal(found.squared, edge)
     h, e = 1e-3, np.eye(4)
 
@@ -270,3 +270,22 @@ def test_with_data_given_later():
     assert second.score_test().table["score"].iloc[0] == pytest.approx(
         3 * first.score_test().table["score"].iloc[0], rel=1e-9
     )
+
+
+def test_a_standard_deviation_of_random_effects_at_zero():
+    """Closed form: the marginal law is normal with variance tau^2 + s^2."""
+    error = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    y = np.array([35.0, 17, -21, 8, 3, -18, 12, 39])
+    with pm.Model() as model:
+        mu, tau = pm.Normal("mu", 0, 5), pm.HalfNormal("tau", 5)
+        theta = pm.Normal("theta", mu, tau, shape=8)
+        pm.Normal("y", theta, error, observed=y)
+    null = pymle.find_MLE(model, fixed={"tau": 0.0}, progressbar=False)
+    precision = error**-2
+    residual = y - np.sum(y * precision) / precision.sum()
+    slope = 0.5 * np.sum(residual**2 * precision**2 - precision)
+    own = np.sum(residual**2 * precision**3) - 0.5 * np.sum(precision**2)
+    mixed = np.sum(residual * precision**2)
+    assert slope > 0
+    expected = slope**2 / (own - mixed**2 / precision.sum())
+    assert null.score_test().statistic == pytest.approx(expected, rel=1e-8)

@@ -8,9 +8,12 @@ import numpy as np
 
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
+from pymle.verdict import Status
 
 #: Share of a function's gradient in directions without curvature above which it has no SE.
 _TOUCHES = 1e-6
+#: Change on the way to an edge, in conditional standard errors, that does not matter any more.
+_ARRIVED = 1e-3
 #: The same along constraints, below which they hold a function fast.
 _HELD = 1e-11
 #: Up to this size the root of the information is inverted once for all rows.
@@ -153,6 +156,8 @@ def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.n
         size = np.linalg.norm(scaled, axis=1)
         touch = np.linalg.norm(scaled @ directions[:, :q], axis=1)
         known = touch <= _TOUCHES * np.where(size > 0, size, 1.0)
+        # What a function would still move by on the way to an edge or to infinity.
+        left = np.zeros(rows) if _flat(estimate) else np.linalg.norm(dense @ null, axis=1)
         complement = directions[:, q:]
         information = complement.T @ information @ complement
         scaled = scaled @ complement
@@ -162,10 +167,19 @@ def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.n
     if len(factor) <= _SMALL:
         # SciPy's triangular solver wakes all threads even for two columns: ten milliseconds on a
         # busy machine, for microseconds of work.
-        return scaled @ np.linalg.solve(factor, np.eye(len(factor))).T, known
-    from scipy.linalg import solve_triangular
+        half = scaled @ np.linalg.solve(factor, np.eye(len(factor))).T
+    else:
+        from scipy.linalg import solve_triangular
 
-    return solve_triangular(factor, scaled.T, lower=True).T, known
+        half = solve_triangular(factor, scaled.T, lower=True).T
+    if null.shape[1] and not _flat(estimate):
+        known |= left <= _ARRIVED * np.linalg.norm(half, axis=1)
+    return half, known
+
+
+def _flat(estimate: Estimate) -> bool:
+    """Whether directions without curvature are flat, rather than tails on which a limit is near."""
+    return estimate.verdict.status is Status.FLAT
 
 
 def _along(

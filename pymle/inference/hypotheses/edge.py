@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pymle.bind import likelihood_of
 from pymle.errors import AnalysisError
 from pymle.inference.hypotheses.nesting import Null
 from pymle.objective.held import HeldCurvature, held_curvature
@@ -43,15 +44,8 @@ def curvature_at(null: Null) -> HeldCurvature:
         raise AnalysisError.edge_derivatives(
             null.on_edge, f"the model is evaluated without JAX ({lowered.reason})"
         )
-    found = held_curvature(
-        lowered.call,
-        null.x,
-        problem.coordinates.held_vector,
-        null.weights,
-        problem.arguments(lowered),
-        null.places,
-        null.inward != 0,
-    )
+    program = likelihood_of(problem, null.weights).program
+    found = held_curvature(*program, null.x, null.places, null.inward != 0)
     if not (np.all(np.isfinite(found.score)) and np.all(np.isfinite(found.hessian))):
         raise AnalysisError.edge_derivatives(
             null.on_edge, "the log-likelihood has no finite derivatives there"
