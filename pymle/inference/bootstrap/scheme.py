@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pymle.errors import AnalysisError
+from pymle.errors.words import listing
 from pymle.fitted import Fitted
 from pymle.inference.covariance.units import Units, declared_units, evident_units
 
@@ -111,7 +112,7 @@ def make_scheme(
     -----
     ``auto`` resamples what is declared (clusters, strata, blocks), else single units where
     the model shows that they are independent, since that needs no trust in the distribution
-    of the data; and it simulates where the data have one joint density.
+    of the data; and it simulates where the data have one joint density or share random effects.
     """
     if kind not in KINDS:
         raise AnalysisError.argument("kind", kind, f"one of {', '.join(KINDS)}")
@@ -132,6 +133,12 @@ def make_scheme(
             )
         names = ", ".join(f"`{rv.name}`" for rv in fitted.problem.model.observed_RVs)
         return Scheme(kind, f"data sets of {names} simulated from the fitted model")
+    if fitted.problem.effects is not None:
+        raise AnalysisError.bootstrap(
+            "resampling draws whole groups, each with a random effect of its own, and weights of "
+            f"observations cannot do that for {listing(fitted.problem.effects.names)}, which were "
+            'integrated out. Use kind="parametric", which draws new effects and new data'
+        )
     what = f'bootstrap(kind="{kind}")'
     _refuse_potentials(fitted, what)
     if kind in ("block", "moving-block"):
@@ -156,7 +163,7 @@ def _chosen(fitted: Fitted, clusters: Any, strata: Any, block_length: int | None
     if strata is not None:
         return "stratified"
     joint = any(not term.shape and term.rows > 1 for term in fitted.problem.observed)
-    return "parametric" if joint else "case"
+    return "parametric" if joint or fitted.problem.effects is not None else "case"
 
 
 def _check_arguments(kind: str, clusters: Any, strata: Any, block_length: int | None) -> None:
