@@ -20,12 +20,12 @@ PICTURE = Path(__file__).parent / "pictures" / "latent_fields.png"
 rng = np.random.default_rng(12)
 
 # Returns whose logarithmic volatility is a random walk.
-DAYS = 250
+DAYS = 150
 VOLATILITY = np.cumsum(0.12 * rng.normal(size=DAYS)) - 1.0
 RETURNS = np.exp(VOLATILITY) * rng.standard_t(8, size=DAYS)
 
-# Counts in the cells of a six by six map.
-SIDE = 6
+# Counts in the cells of a five by five map.
+SIDE = 5
 row, column = (i.ravel() for i in np.indices((SIDE, SIDE)))
 distance = np.abs(row[:, None] - row) + np.abs(column[:, None] - column)
 NEIGHBOURS = (distance == 1).astype(int)
@@ -35,7 +35,7 @@ EXPECTED = rng.uniform(5, 30, size=SIDE**2)
 CASES = rng.poisson(EXPECTED * np.exp(0.2 + RISK))
 
 # Counts along a line.
-PLACE = np.linspace(0, 10, 60)
+PLACE = np.linspace(0, 8, 40)
 RATE = np.exp(1.0 + np.sin(PLACE) + 0.4 * np.cos(2.3 * PLACE))
 COUNTS = rng.poisson(RATE)
 

@@ -61,6 +61,7 @@ def test_local_level_is_the_kalman_filter(run):
     assert last["conditional_sd"] == pytest.approx(np.sqrt(variance - step**2), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_latent_fields_are_near_the_truth(run):
     found = run(latent_fields)
     for fit in found["fits"].values():

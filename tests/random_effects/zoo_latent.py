@@ -90,12 +90,27 @@ def local_level_by_a_potential():
     pm.Normal("y", level, pm.HalfNormal("s_obs", 1), observed=LEVELS)
 
 
-@case(_local_level, T, s_level=P, s_obs=P, **{f"level_{t}": (R if t else P) for t in range(T)},
-      declared={"random": [f"level_{t}" for t in range(T)]}, slow=True)  # fmt: skip
+FEW = 8
+
+
+def _short(p, u):
+    level = 2.0 * u[0] + p["s_level"] * jnp.append(0.0, jnp.cumsum(u[1:]))
+    return normal(u) + normal(LEVELS[:FEW], level, p["s_obs"])
+
+
+@case(
+    _short,
+    FEW,
+    s_level=P,
+    s_obs=P,
+    **{f"level_{t}": (R if t else P) for t in range(FEW)},
+    declared={"random": [f"level_{t}" for t in range(FEW)]},
+    slow=True,
+)
 def local_level_in_a_loop():
     s_level, s_obs = pm.HalfNormal("s_level", 1), pm.HalfNormal("s_obs", 1)
     level = pm.Normal("level_0", 0, 2)
-    for t in range(T):
+    for t in range(FEW):
         if t:
             level = pm.Normal(f"level_{t}", level, s_level)
         pm.Normal(f"y_{t}", level, s_obs, observed=LEVELS[t])
