@@ -104,4 +104,5 @@ def pareto_k(log_weights: np.ndarray) -> np.ndarray:
         return np.atleast_1d(np.asarray(arviz.psislw(np.array(log_weights))[1], dtype=np.float64))
     from arviz_stats.base import array_stats
 
-    return np.atleast_1d(np.asarray(array_stats.psislw(np.array(log_weights))[1], np.float64))
+    # It takes log-likelihoods that are left out: logarithms of inverse weights.
+    return np.atleast_1d(np.asarray(array_stats.psislw(-np.array(log_weights))[1], np.float64))

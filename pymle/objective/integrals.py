@@ -186,7 +186,7 @@ class Blockwise(Laplace):
         value, _, *extra = self._joint_call(self._join(x, u), held, weights, data)
         rest = self._rest(x, u, held, each, data, static)
         marginal = jnp.where(converged > 0, top.sum() + term + rest, jnp.nan)
-        return (marginal, along_x + cross, *[marginal + (more - value) for more in extra])
+        return (marginal, along_x + cross, *[marginal + (more - value) for more in extra], u)
 
     def contributions(
         self, x: Any, held: Any, weights: Sequence[Any], data: Sequence[Any], static: Any, u0: Any
