@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import pymle
-from tests.inference.coverage_exact import REFERENCES, Z
+from tests.inference.coverage_exact import AVERAGED, BOOTSTRAPS, REFERENCES, Z, averaged
 from tests.inference.coverage_models import CASES, Case
 
 LIKELIHOOD = ("natural", "wald", "profile", "auto")
@@ -71,7 +71,7 @@ class Study:
             getattr(self, f"_{stage}")(fit, i, limits, notes)
         return {"limits": limits, "status": fit.verdict.status.value, "notes": notes}
 
-    def _sets(self, fit: Any, i: int, limits: Limits, notes: list[str]) -> None:
+    def _sets(self, fit: Any, _: int, limits: Limits, notes: list[str]) -> None:
         table = fit.summary(self.case.names)
         for label in limits:
             row = table.loc[label]
@@ -126,9 +126,10 @@ class Study:
             limits[label][method] = [float(row["lower"]), float(row["upper"])]
             if method == "auto":
                 limits[label]["straight"] = [float(row["method"] == "wald")] * 2
-            for side in ("lower_flag", "upper_flag"):
-                if method in ("profile", "auto") and row[side] not in ("found", "wald"):
-                    notes.append(f"{method}: {label} {side[:5]} {row[side]}")
+            if method in ("profile", "auto"):
+                sides = {"lower": row["lower_flag"], "upper": row["upper_flag"]}
+                odd = {k: v for k, v in sides.items() if v not in ("found", "wald")}
+                notes += [f"{method}: {label} {side} {flag}" for side, flag in odd.items()]
 
 
 def new_record() -> dict[str, Any]:
@@ -192,11 +193,11 @@ def tables(study: dict[str, Any]) -> list[str]:
         for label, methods in coverage(name, record).items():
             exact = REFERENCES[name][label].exact(CASES[name].truth[label]) or {}
             cells = [f"{name}: {label}"]
-            for method in ("natural", "wald", "profile", "auto"):
-                cells.append(_cell(methods.get(method), exact.get(method)))
+            cells += [_cell(methods.get(method), exact.get(method)) for method in LIKELIHOOD]
             straight = np.asarray(record["sets"]["limits"][label]["straight"])[:, 0]
             cells.append(f"{100 * straight.mean():.0f}%")
-            cells += [_cell(methods.get(method), None) for method in BOOTSTRAP]
+            known = BOOTSTRAPS.get((name, label), {})
+            cells += [_cell(methods.get(method), known.get(method)) for method in BOOTSTRAP]
             out.append("| " + " | ".join(cells) + " |")
     out += ["", "Sets without limits, and what the fits were:", ""]
     out += ["| model | sets | not certified | without limits |", "|---|---|---|---|"]
@@ -210,6 +211,16 @@ def tables(study: dict[str, Any]) -> list[str]:
             differ = [f"{m} {int(np.sum(methods[m] != decided[m]))}" for m in LIKELIHOOD]
             cells = [f"{name}: {label}", str(record["sets"]["count"]), ", ".join(differ)]
             out.append("| " + " | ".join(cells) + " |")
+    out += ["", "Exact coverage averaged over true values:", ""]
+    out += ["| model: parameter | true values | Wald | profile, auto |", "|---|---|---|---|"]
+    for name, label in AVERAGED:
+        truths, found = averaged(name, label)
+        cells = [f"{name}: {label}", f"{truths[0]:g} to {truths[-1]:g}"]
+        for method in ("wald", "auto"):
+            of = found[method]
+            off = np.abs(of - 0.95).mean()
+            cells.append(f"{of.mean():.3f} ({of.min():.3f} to {of.max():.3f}), off by {off:.3f}")
+        out.append("| " + " | ".join(cells) + " |")
     return out
 
 

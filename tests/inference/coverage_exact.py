@@ -187,7 +187,7 @@ def _two_poissons_reference(first: float, second: float) -> Reference:
         return np.column_stack([a, b]).astype(float), weights
 
     return Reference(
-        lambda data: np.column_stack([data[:, GROUP == g].sum(axis=1) for g in (0, 1)]),
+        lambda data: np.column_stack([data[:, g == GROUP].sum(axis=1) for g in (0, 1)]),
         point,
         lambda r, v: _share_ratio(r[:, 1], r.sum(axis=1), special.expit(v)),
         "identity",
@@ -453,4 +453,67 @@ REFERENCES: dict[str, dict[str, Reference]] = {
         ),
     },
     "exponential decay, n = 12": {"k": _by_search(_decay_profile, "log", -4.0, 3.0)},
+}
+
+
+# Discrete data: the coverage jumps as the true value moves, so that it is averaged over a range.
+
+_MAKERS: dict[tuple[str, str], Callable[[float], Reference]] = {
+    ("binomial, 20 trials", "p"): lambda p: _binomial_reference(20, p),
+    ("Poisson, n = 10", "mean"): lambda mean: _poisson_reference(10, mean),
+    ("Poisson regression, n = 10", "b"): lambda b: _two_poissons_reference(3.0, 3.0 * np.exp(b)),
+    ("logistic regression, n = 20", "b"): _logistic_reference,
+    ("simplex, n = 30", "p[0]"): lambda p: _binomial_reference(30, p, "simplex"),
+}
+AVERAGED: dict[tuple[str, str], np.ndarray] = {
+    ("binomial, 20 trials", "p"): np.linspace(0.1, 0.5, 81),
+    ("Poisson, n = 10", "mean"): np.linspace(0.3, 2.0, 86),
+    ("Poisson regression, n = 10", "b"): np.linspace(-1.0, 1.0, 21),
+    ("logistic regression, n = 20", "b"): np.linspace(0.0, 1.2, 13),
+    ("simplex, n = 30", "p[0]"): np.linspace(0.05, 0.6, 111),
+}
+
+
+def averaged(name: str, label: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """True values, and the exact coverage of each method at each of them."""
+    truths = AVERAGED[name, label]
+    rows = [_MAKERS[name, label](float(truth)).exact(float(truth)) or {} for truth in truths]
+    return truths, {method: np.array([row[method] for row in rows]) for method in rows[0]}
+
+
+# Bootstrap limits of scale families: replicate / estimate has the law of estimate / truth.
+
+
+def _bca(
+    cdf: Callable[[float], float], quantile: Callable[[float], float], acceleration: float
+) -> float:
+    """Coverage of BCa limits from infinitely many replicates; `cdf` is that of the ratio."""
+    bias = stats.norm.ppf(cdf(1.0))
+    ends = []
+    for z in (-Z, Z):
+        moved = bias + z
+        ends.append(quantile(stats.norm.cdf(bias + moved / (1.0 - acceleration * moved))))
+    return float(cdf(1.0 / ends[0]) - cdf(1.0 / ends[1]))
+
+
+_TEN, _SEVEN = stats.gamma(10), stats.chi2(7)
+#: With 399 replicates the studentised limits of a pivot are order statistics: exactly 0.95.
+BOOTSTRAPS: dict[tuple[str, str], dict[str, float]] = {
+    # Normal replicates about the mean, with the variance of divisor n: the Wald limits.
+    ("normal, n = 8", "mu"): {
+        "bca": float(2.0 * stats.t(7).cdf(Z * np.sqrt(7 / 8)) - 1.0),
+        "studentized": 0.95,
+    },
+    ("normal, n = 8", "sigma"): {
+        "bca": _bca(
+            lambda t: _SEVEN.cdf(8 * t**2), lambda u: np.sqrt(_SEVEN.ppf(u) / 8), np.sqrt(8 / 8) / 6
+        ),
+        "studentized": 0.95,
+    },
+    ("exponential, n = 10", "rate"): {
+        "bca": _bca(
+            lambda t: _TEN.sf(10 / t), lambda u: 10 / _TEN.ppf(1 - u), -2 / np.sqrt(10) / 6
+        ),
+        "studentized": 0.95,
+    },
 }

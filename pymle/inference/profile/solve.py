@@ -341,6 +341,9 @@ class Solver:
         for guess in guesses:
             if not np.isfinite(self.objective.value(guess)):
                 continue
+            place, jacobian = self.target.value_and_jacobian(guess)
+            if not (np.all(np.isfinite(place)) and np.all(np.isfinite(jacobian))):
+                continue  # at a bound in floating point, from where nothing leads back
             found = maximise_subject_to(
                 self.objective, guess, self.target, line, max_iterations=200
             )

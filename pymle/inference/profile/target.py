@@ -127,7 +127,8 @@ class Component:
         row = jacobian[[self.entry]]
         row = np.asarray(row if isinstance(row, np.ndarray) else row.toarray())[0]
         here = float(value[self.entry])
-        return self.scale.to_line(here), self.scale.slope(here)[0] * row
+        with np.errstate(invalid="ignore"):  # an infinite slope of the line times none of the value
+            return self.scale.to_line(here), self.scale.slope(here)[0] * row
 
     def second(self, x: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k) of the place on the line."""
