@@ -18,6 +18,7 @@ import pandas as pd
 
 from pymle.errors import ModelError, PointError
 from pymle.model import walks
+from pymle.model.evidence import Evidence
 
 PARAMETER = "parameter"
 RANDOM = "random effect"
@@ -175,7 +176,7 @@ def roles(
     chosen_random = _known(random, free, "random")
     chosen_parameters = _known(parameters, free, "parameters")
     chosen_potentials = _potential_choice(model, potentials)
-    graph = walks.ModelGraph(model)
+    graph = Evidence(model)
     notices: list[str] = []
     ambiguous: dict[str, str] = {}
     found: dict[str, tuple[str, str]] = {}
@@ -268,7 +269,7 @@ def check_supported(roles_: Roles, fixed: Mapping[str, Any]) -> None:
 
 
 def _classify(
-    graph: walks.ModelGraph, rv: Any, random: set[str], parameters: set[str]
+    graph: Evidence, rv: Any, random: set[str], parameters: set[str]
 ) -> tuple[str, str, str]:
     """Role, reason and doubt ("", "likely", "notice" or "stop") of a continuous free variable."""
     if graph.is_unobserved_part(rv):
@@ -317,7 +318,7 @@ def _classify(
 
 
 def _scaled(
-    graph: walks.ModelGraph, scales: list[str], random: set[str], parameters: set[str]
+    graph: Evidence, scales: list[str], random: set[str], parameters: set[str]
 ) -> tuple[str, str, str]:
     """The role of a standardised variable that others multiply."""
     text = ", ".join(scales)
@@ -335,13 +336,13 @@ def _scaled(
     return PARAMETER, reason, "stop"
 
 
-def _scales_back(graph: walks.ModelGraph, name: str) -> bool:
+def _scales_back(graph: Evidence, name: str) -> bool:
     """Whether a scale is itself a standardised vector that the variable would scale."""
     other = graph.model[name]
     return other.ndim > 0 and not graph.free_parents(other) and graph.standardised(other)
 
 
-def _level_beside(graph: walks.ModelGraph, rv: Any, random: set[str]) -> list[str]:
+def _level_beside(graph: Evidence, rv: Any, random: set[str]) -> list[str]:
     """Parameters with which a sample of groups would share a level that nothing identifies."""
     entries = graph.entries(rv.name)
     if entries < _LEVELS:
@@ -357,7 +358,7 @@ def _level_beside(graph: walks.ModelGraph, rv: Any, random: set[str]) -> list[st
 
 
 def _mark_unused(
-    graph: walks.ModelGraph,
+    graph: Evidence,
     found: dict[str, tuple[str, str]],
     potentials: Mapping[str, str],
     notices: list[str],
@@ -373,7 +374,7 @@ def _mark_unused(
 
 
 def _potential_role(
-    graph: walks.ModelGraph, potential: Any, chosen: Mapping[str, str], integrated: set[str]
+    graph: Evidence, potential: Any, chosen: Mapping[str, str], integrated: set[str]
 ) -> tuple[Role, str | None]:
     name = potential.name
     if chosen.get(name) == "prior":

@@ -41,7 +41,7 @@ _PASSING = {
     "ViewOp",
     "XTensorFromTensor",
 }
-_INDEXING = {
+INDEXING = {
     "AdvancedSubtensor",
     "AdvancedSubtensor1",
     "AdvancedIncSubtensor",
@@ -158,7 +158,7 @@ def range_of(variable: Any) -> tuple[float, float]:
         name = type(scalar if scalar is not None else variable.owner.op).__name__
         if name in _RANGES:
             return _RANGES[name]
-        if not _passes(variable.owner, variable.owner.inputs[0]):
+        if not passes(variable.owner, variable.owner.inputs[0]):
             break
         variable = variable.owner.inputs[0]
     return -np.inf, np.inf
@@ -267,167 +267,10 @@ class ModelGraph:
         found: list[str] = []
         for variable, node in self._uses(rv):
             operands = [i for i in node.inputs if i is not variable]
-            if _is_product(node) and all(self._is_scale(o, variable, node) for o in operands):
+            if is_product(node) and all(self._is_scale(o, variable, node) for o in operands):
                 names = [p.name for p in self.free_among(operands) if p is not rv]
                 found += [n for n in names if n not in found]
         return found
-
-    def rows_per_entry(self, rv: Any) -> np.ndarray | None:
-        """How often an index picks each entry of a vector, or None where none does.
-
-        An array of the data's own shape that enters element by element has one each.
-        """
-        for variable, node in self._uses(rv, through_indexing=False):
-            if type(node.op).__name__ not in {"AdvancedSubtensor", "AdvancedSubtensor1"}:
-                continue
-            if node.inputs[0] is not variable:
-                continue
-            for index in node.inputs[1:]:
-                values = _given_value(index)
-                if values is not None and values.ndim >= 1 and values.dtype.kind in "iu":
-                    return np.bincount(values.ravel()[values.ravel() >= 0])
-        if self._one_per_row(rv):
-            return np.ones(1, dtype=int)
-        return self._broadcast_rows(rv)
-
-    def _broadcast_rows(self, rv: Any) -> np.ndarray | None:
-        """Rows per entry of a variable that is repeated along the other dims of the data."""
-        sizes = [
-            size
-            for o in self.model.observed_RVs
-            if o.type.ndim > 1 and (size := _size(self.model.rvs_to_values[o]))
-        ]
-        entries = _size(rv)
-        for variable, node in self._uses(rv, through_indexing=False) if sizes and entries else ():
-            if not hasattr(node.op, "scalar_op") or variable.type.ndim < 2:
-                continue
-            wide = node.outputs[0].type.broadcastable
-            narrow = variable.type.broadcastable
-            if any(a and not b for a, b in zip(narrow, wide, strict=True)):
-                return np.full(entries, max(max(sizes) // entries, 1))
-        return None
-
-    def _one_per_row(self, rv: Any) -> bool:
-        shape = rv.type.shape
-        rows = [o for o in self.model.observed_RVs if o.type.shape == shape and o.type.ndim > 0]
-        if not rows or any(n is None or n < 2 for n in shape):
-            return False
-        elementwise = (n for _, n in self._uses(rv) if hasattr(n.op, "scalar_op"))
-        return any(n.outputs[0].type.shape == shape for n in elementwise)
-
-    def fills_the_data(self, rv: Any) -> bool:
-        """Whether a variable has as many entries as there are observations."""
-        rows = [_size(self.model.rvs_to_values[o]) for o in self.model.observed_RVs]
-        size = _size(rv)
-        return rv.ndim > 0 and bool(rows) and size is not None and size >= max(r or 0 for r in rows)
-
-    def level_shared_with(self, rv: Any) -> list[str]:
-        """Free variables in a sum with the entries of a variable: a constant may move between."""
-        shared = [leaf for _, leaves in self._sums(rv) for leaf in leaves]
-        names = [_through_copies(leaf)[-1].name for leaf in shared]
-        return [name for name in dict.fromkeys(names) if name != rv.name]
-
-    def scaled_in_a_sum(self, rv: Any) -> list[str]:
-        """Free variables that multiply a sum with others in it, none of them of the same group.
-
-        An ability less a difficulty, times a discrimination: what belongs to the item scales
-        what belongs to the person.
-        """
-        found: list[str] = []
-        for total, leaves in self._sums(rv):
-            own = [leaf for leaf in leaves if _through_copies(leaf)[-1] is rv]
-            others = [leaf for leaf in leaves if leaf not in own]
-            for node in self.clients.get(total, ()):
-                operands = [i for i in node.inputs if i is not total]
-                scale = _is_product(node) and operands and others
-                if not scale or not all(self._is_scale(o, total, node) for o in operands):
-                    continue
-                groups = {key for leaf in own for key in _groups(leaf)}
-                around = {key for leaf in (*others, *operands) for key in _groups(leaf)}
-                if groups and not groups & around:
-                    found += [p.name for p in self.free_among(operands) if p is not rv]
-        return list(dict.fromkeys(found))
-
-    def _sums(self, rv: Any) -> list[tuple[Any, list[Any]]]:
-        """Whole sums that the entries of a variable are in, and the free variables in each."""
-        found = []
-        for _, node in self._uses(rv):
-            if not _is_sum(node):
-                continue
-            total, grew = node.outputs[0], True
-            while grew:
-                users = self.clients.get(total, ())
-                grew = len(users) == 1 and (_is_sum(users[0]) or _passes(users[0], total))
-                total = users[0].outputs[0] if grew else total
-            leaves, todo = [], [total]
-            while todo:
-                variable = todo.pop()
-                root = _through_copies(variable)[-1]
-                if root in self._free_set:
-                    leaves.append(variable)
-                elif root.owner is not None and _is_sum(root.owner):
-                    todo += root.owner.inputs
-            found.append((total, leaves))
-        return found
-
-    def positive(self, name: str) -> bool:
-        """Whether a free variable is bounded below, or enters through a positive function."""
-        rv = self.model[name]
-        if self.model.rvs_to_transforms.get(rv) is not None:
-            return True
-        functions = {"Exp", "Sqrt", "Sqr", "Softplus", "Abs", "Sigmoid"}
-        users = self.clients.get(rv, ())
-        return any(type(getattr(n.op, "scalar_op", None)).__name__ in functions for n in users)
-
-    def entries(self, name: str) -> int:
-        """Number of entries of a free variable (0 where only the data decide)."""
-        return _size(self.model[name]) or 0
-
-    def latent_law(self, rv: Any) -> str:
-        """Evidence that a Potential is the law of a vector variable, or ''."""
-        if rv.ndim == 0:
-            return ""
-        for potential in self.model.potentials:
-            inside = self.free_among([potential])
-            if rv not in inside or self.holds_data(potential, beside=rv):
-                continue
-            if not self.has_other_likelihood(potential):
-                continue
-            others = [p.name for p in inside if p is not rv] + self.scaled_by(rv)
-            if others:
-                return (
-                    f"the Potential `{potential.name}` holds it without data, together with "
-                    f"{', '.join(dict.fromkeys(others))}, and may be its distribution"
-                )
-        return ""
-
-    def holds_data(self, potential: Any, beside: Any = None) -> bool:
-        """Whether a Potential's graph holds data beside free variables and indices.
-
-        With ``beside`` given, a vector that reaches observed data elsewhere, constants with one
-        entry for each of its own, or for each pair of them, are the structure of its law (the
-        neighbours of an area) and no data.
-        """
-        blockers = [*self.free, *self.model.observed_RVs]
-        inside = set(ancestors([potential], blockers=blockers))
-        if any(o in inside for o in self.model.observed_RVs):
-            return True
-        found = [variable for variable in inside if self._is_data(variable, inside)]
-        size = None if beside is None or not found else self._entries_seen(beside)
-        if size is None:
-            return bool(found)
-        return any(any(n != size for n in _shape_of(variable)) for variable in found)
-
-    def _entries_seen(self, rv: Any) -> int | None:
-        """Entries of a vector on which observed variables depend; None for any other."""
-        seen = rv.ndim == 1 and rv in self.free_among(self.model.observed_RVs)
-        return _size(rv) if seen else None
-
-    def has_other_likelihood(self, potential: Any) -> bool:
-        """Whether something beside this Potential ties the model to data."""
-        if self.model.observed_RVs:
-            return True
-        return any(p is not potential and self.holds_data(p) for p in self.model.potentials)
 
     def reaches_objective(self, integrated: set[str], dropped: Mapping[str, str]) -> set[str]:
         """Names of the free variables on which the objective depends.
@@ -459,8 +302,8 @@ class ModelGraph:
             seen.add(variable)
             for node in self.clients.get(variable, ()):
                 found.append((variable, node))
-                passing = _passes(node, variable)
-                if passing and (through_indexing or type(node.op).__name__ not in _INDEXING):
+                passing = passes(node, variable)
+                if passing and (through_indexing or type(node.op).__name__ not in INDEXING):
                     todo += node.outputs
         return found
 
@@ -475,7 +318,7 @@ class ModelGraph:
             # not a matrix of features computed from data (a layer of a network).
             return any(
                 v.owner is not None and "Cholesky" in _op_name(v.owner)
-                for v in _through_copies(operand)
+                for v in through_copies(operand)
             )
         return operand.type.ndim == variable.type.ndim and _same_shape(operand, variable)
 
@@ -494,7 +337,7 @@ class ModelGraph:
             for node in self.clients.get(variable, ())
             if any(output in inside for output in node.outputs)
         ]
-        return any(type(n.op).__name__ not in _INDEXING | _SHAPING for n in users)
+        return any(type(n.op).__name__ not in INDEXING | _SHAPING for n in users)
 
 
 def _op_name(node: Any) -> str:
@@ -503,49 +346,16 @@ def _op_name(node: Any) -> str:
     return type(core if core is not None else op).__name__
 
 
-def _is_product(node: Any) -> bool:
+def is_product(node: Any) -> bool:
+    """Whether an operation multiplies, divides or contracts its inputs."""
     scalar = getattr(node.op, "scalar_op", None)
     if scalar is not None:
         return type(scalar).__name__ in {"Mul", "TrueDiv"}
     return _op_name(node) in _CONTRACTING or "dot" in str(node.op).lower()
 
 
-def _groups(leaf: Any) -> set[Any]:
-    """The indices by which entries are picked on the way down to a variable."""
-    found = set()
-    pattern = leaf.type.broadcastable
-    if any(pattern) and not all(pattern):
-        found.add(pattern)
-    for variable in _through_copies(leaf):
-        if variable.owner is None or type(variable.owner.op).__name__ not in _INDEXING:
-            continue
-        for index in variable.owner.inputs[1:]:
-            constant = isinstance(index, Constant) and isinstance(index.data, np.ndarray)
-            found.add(index.data.tobytes() if constant else index)
-    return found
-
-
-def _is_sum(node: Any) -> bool:
-    scalar = getattr(node.op, "scalar_op", None)
-    return type(scalar).__name__ in {"Add", "Sub"}
-
-
-def _size(variable: Any) -> int | None:
-    shape = variable.type.shape
-    if None not in shape:
-        return int(np.prod(shape, dtype=int))
-    try:
-        return int(evaluate([variable.size])[0])
-    except (TypeError, ValueError, AttributeError):  # of a length that only a draw would tell
-        return None
-
-
-def _shape_of(variable: Any) -> tuple[int, ...]:
-    value = variable.get_value() if isinstance(variable, SharedVariable) else variable.data
-    return np.shape(value)
-
-
-def _passes(node: Any, variable: Any) -> bool:
+def passes(node: Any, variable: Any) -> bool:
+    """Whether an operation hands the entries of one of its inputs on as they are."""
     scalar = getattr(node.op, "scalar_op", None)
     if scalar is not None:
         return type(scalar).__name__ in {"Identity", "Cast"}
@@ -555,7 +365,8 @@ def _passes(node: Any, variable: Any) -> bool:
     return name in _PASSING
 
 
-def _through_copies(variable: Any) -> list[Any]:
+def through_copies(variable: Any) -> list[Any]:
+    """A variable and those that it is a copy or a selection of, back to the first."""
     chain = [variable]
     while chain[-1].owner is not None and type(chain[-1].owner.op).__name__ in _PASSING:
         chain.append(chain[-1].owner.inputs[0])
@@ -572,7 +383,7 @@ def _constant(variable: Any) -> np.ndarray | None:
     return evaluate([variable])[0] if is_constant(variable) else None
 
 
-def _given_value(variable: Any) -> np.ndarray | None:
+def given_value(variable: Any) -> np.ndarray | None:
     """Value of an expression of constants and shared data, None where it has free inputs."""
     roots = [v for v in ancestors([variable]) if v.owner is None]
     if any(isinstance(root.type, RandomType) for root in roots):
