@@ -216,7 +216,7 @@ def _kept(problem: Problem, lowered: Any, data: list[np.ndarray]) -> dict[Any, A
     return _programs(problem, lowered).setdefault(key, {})
 
 
-def _programs(problem: Problem, lowered: Any) -> dict[str, Any]:
+def _programs(problem: Problem, lowered: Any) -> dict[Any, Any]:
     """What was compiled for a lowered function, which is kept as long: its identity is the key."""
     return problem.programs.setdefault(id(lowered), {"lowered": lowered})
 
