@@ -312,7 +312,9 @@ def _other_covariance(
     """Inverse expected information, or of the outer products of scores, of the larger model."""
     natural, jacobian = natural_function(problem).value_and_jacobian(x)
     lower, upper = problem.coordinates.flat_bounds(natural)
-    known = curvature_of(positive(information, problem.layout.free_labels))
+    # Far from the null hypothesis the observed information need not be definite; neither of these
+    # covariances holds it, only the scale of its coordinates.
+    known = curvature_of(np.diag(np.abs(np.diagonal(information))))
     there: Estimate = replace(
         fitted.estimate,
         layout=problem.layout,
