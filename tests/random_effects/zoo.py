@@ -404,7 +404,9 @@ def _beta_binomial(p, u):
     share = EXPIT(u)
     kappa = jnp.exp(p["kappa_log"])
     a, b = p["phi"] * kappa, (1 - p["phi"]) * kappa
-    law = stats.beta.logpdf(share, a, b) + jnp.log(share) + jnp.log1p(-share)
+    # JAX's own logarithm of the beta function is good to six digits.
+    law = a * jnp.log(share) + b * jnp.log1p(-share)
+    law = law + gammaln(a + b) - gammaln(a) - gammaln(b)
     constant = gammaln(TRIALS + 1.0) - gammaln(SUCCESSES + 1.0)
     constant = constant - gammaln(TRIALS - SUCCESSES + 1.0)
     data = constant + SUCCESSES * jnp.log(share) + (TRIALS - SUCCESSES) * jnp.log1p(-share)
