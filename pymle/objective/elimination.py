@@ -134,10 +134,11 @@ class Elimination:
                 edges = _add(edges, a["to"], fill)
         core = None
         if self.core_size:
-            # The lower triangle is enough.
             entries = jnp.concatenate([diagonal, edges])
             flat = _put(self.core_size**2, arrays["core"], entries)
-            matrix = flat.reshape(self.core_size, self.core_size)
+            lower = flat.reshape(self.core_size, self.core_size)
+            # The factorisation reads one triangle; its derivative in older JAX reads both.
+            matrix = lower + jnp.tril(lower, -1).T
             core = jnp.linalg.cholesky(matrix, symmetrize_input=False)
         return Factor(arrays, tuple(steps), core)
 
