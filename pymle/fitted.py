@@ -12,7 +12,7 @@ from pymle.bind import call_at, checked_weights, likelihood_of, natural_function
 from pymle.estimate import Estimate
 from pymle.estimation import Estimator
 from pymle.model import Problem
-from pymle.objective import Likelihood
+from pymle.objective import Likelihood, Marginal
 
 
 class Fitted:
@@ -52,6 +52,12 @@ class Fitted:
         likelihood = likelihood_of(self.problem, self.weights)
         likelihood.difference_if_needed(self.estimate.x)
         return likelihood
+
+    @property
+    def marginal(self) -> Marginal:
+        """The objective of a fit in which something was integrated out."""
+        assert isinstance(self.likelihood, Marginal)
+        return self.likelihood
 
     @cached_property
     def natural(self) -> Any:

@@ -108,7 +108,7 @@ def random_effects(fitted: Fitted, level: float) -> RandomEffects:
         )
     names = effects.names
     lowered = problem.lowered_graphs([problem.variable(name) for name in names])
-    function = AtModes(point_function(problem, lowered), fitted.likelihood)
+    function = AtModes(point_function(problem, lowered), fitted.marginal)
     value, jacobian = function.value_and_jacobian(estimate.x)
     conditional = function.conditional_variance(estimate.x)
     se = np.sqrt(conditional + standard_errors(estimate, jacobian) ** 2)

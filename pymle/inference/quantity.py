@@ -16,7 +16,7 @@ from pymle.inference.derived import Derived
 from pymle.inference.returned import Returned, returned
 from pymle.inference.wald import JOINT
 from pymle.model import entry_labels
-from pymle.objective import AtModes, CallableFunction, Marginal, Rows
+from pymle.objective import AtModes, CallableFunction, Rows
 
 #: Steps of differences, in standard errors of one coordinate at a time.
 _STEP = 0.01
@@ -214,8 +214,7 @@ def _of_graph(
         [shape] = problem.shapes_of([graph], fitted.estimate.natural)
         lowered = problem.lowered_graphs([graph])
         if predicted:
-            assert isinstance(fitted.likelihood, Marginal)
-            function = AtModes(point_function(problem, lowered), fitted.likelihood)
+            function = AtModes(point_function(problem, lowered), fitted.marginal)
         else:
             function = parameter_function(problem, lowered)
     except (ValueError, TypeError, IndexError, AssertionError, NotImplementedError) as error:
