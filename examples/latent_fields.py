@@ -55,8 +55,8 @@ def areas() -> pm.Model:
     """A conditional autoregression of the logarithmic risk."""
     with pm.Model() as model:
         level = pm.Normal("level", 0, 1)
-        tau, alpha = pm.Gamma("tau", 2, 1), pm.Beta("alpha", 2, 2)
-        risk = pm.CAR("risk", mu=np.zeros(SIDE**2), W=NEIGHBOURS, alpha=alpha, tau=tau)
+        tau = pm.Gamma("tau", 2, 1)
+        risk = pm.CAR("risk", mu=np.zeros(SIDE**2), W=NEIGHBOURS, alpha=0.9, tau=tau)
         pm.Poisson("cases", EXPECTED * pm.math.exp(level + risk), observed=CASES)
     return model
 

@@ -21,7 +21,6 @@ FAST = {
     "three_levels_centred",
     "student_effects",
     "student_effects_non_centred",
-    "partial_pooling_of_batting_averages",
     "rasch",
     "random_walk_of_log_rates",
     "conditional_autoregression_by_hand",
