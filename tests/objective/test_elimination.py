@@ -12,6 +12,12 @@ from pymle.objective.elimination import eliminate
 RNG = np.random.default_rng(4)
 
 
+@pytest.fixture(autouse=True)
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
 def chain(n: int) -> sparse.coo_array:
     off = -np.ones(n - 1)
     return sparse.diags_array([2.1 * np.ones(n), off, off], offsets=[0, 1, -1]).tocoo()
@@ -56,19 +62,21 @@ def test_equals_dense(name: str, both_triangles: bool):
     n = len(dense)
     part = matrix if both_triangles else sparse.tril(matrix).tocoo()
     plan = eliminate(part.row, part.col, n)
-    right = RNG.normal(size=n)
+    right = jax.numpy.asarray(RNG.normal(size=n))
 
     def both(values):
         factor = plan.factorise(plan.arrays, values)
         return factor.logdet, factor.solve(right), factor.smallest_pivot
 
-    logdet, solution, smallest = jax.jit(both)(part.data)
+    logdet, solution, smallest = jax.jit(both)(jax.numpy.asarray(part.data))
     sign, expected = np.linalg.slogdet(dense)
     assert sign == 1
     assert float(logdet) == pytest.approx(expected, rel=1e-12, abs=1e-10)
     np.testing.assert_allclose(dense @ np.asarray(solution), right, atol=1e-9)
     assert float(smallest) > 0
-    gradient = jax.grad(lambda v: plan.factorise(plan.arrays, v).logdet)(part.data)
+    gradient = jax.grad(lambda v: plan.factorise(plan.arrays, v).logdet)(
+        jax.numpy.asarray(part.data)
+    )
     # The derivative of the log-determinant is the inverse, on the pattern; entries below the
     # diagonal stand for both where one triangle is given, for none where the other is used.
     inverse = np.linalg.inv(dense)
@@ -83,7 +91,7 @@ def test_an_indefinite_matrix_is_seen():
         matrix = MATRICES[name]
         values = np.where(matrix.row == matrix.col, matrix.data - 30.0, matrix.data)
         plan = eliminate(matrix.row, matrix.col, matrix.shape[0])
-        assert not float(plan.factorise(plan.arrays, values).smallest_pivot) > 0
+        assert not float(plan.factorise(plan.arrays, jax.numpy.asarray(values)).smallest_pivot) > 0
 
 
 def test_groups_are_eliminated_without_a_core():
