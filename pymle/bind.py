@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pymle.errors import DataError, ModelError, PointError
 from pymle.model import Problem, places_in
-from pymle.objective import (
-    Elements,
-    ElementwiseMap,
-    GaussHermite,
-    Independent,
-    Leading,
-    Likelihood,
-    Marginal,
-    PointFunction,
-    independent_blocks,
-    inner_failure,
-    make_plan,
-    starting_at,
-    with_rule,
-)
+from pymle.objective import ElementwiseMap, Leading, Likelihood, PointFunction
+
+if TYPE_CHECKING:
+    from pymle.objective.integrate.independent import Independent
+    from pymle.objective.integrate.marginal import Marginal
 
 #: Effects up to which products of quadrature points are taken.
 LARGEST_PRODUCT = 3
@@ -77,6 +67,9 @@ def likelihood_of(
 
 def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: bool) -> Marginal:
     """The marginal likelihood; the plan is shared as long as integer data stay what they are."""
+    from pymle.objective.integrate.marginal import make_plan
+    from pymle.objective.integrate.rules import GaussHermite
+
     lowered, effects = problem.lowered, problem.effects
     assert effects is not None
     if lowered.route != "jax" or not lowered.has_score or lowered.differenced:
@@ -98,6 +91,8 @@ def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: b
 def _marginal(
     problem: Problem, plan: Any, weights: list[np.ndarray], programs: Any, *, quick: bool
 ) -> Marginal:
+    from pymle.objective.integrate.marginal import Marginal
+
     data, effects = problem.arguments(problem.lowered), problem.effects
     assert effects is not None
     return Marginal(
@@ -108,6 +103,7 @@ def _marginal(
         data=data,
         rows=max([len(d) for d in data if np.ndim(d)] + [1]),
         programs=programs,
+        ceiling=problem.ceiling,
         quick=quick,
     )
 
@@ -144,6 +140,9 @@ def marginal_by(
     ModelError
         Products of several quadrature points for a block of more than three effects.
     """
+    from pymle.objective.integrate.marginal import starting_at, with_rule
+    from pymle.objective.integrate.rules import GaussHermite
+
     blocks = blocks_of(problem)
     kept = _kept(problem, problem.lowered, problem.arguments(problem.lowered))
     if rule is GaussHermite and settings != (1,) and blocks.sizes.max(initial=0) > LARGEST_PRODUCT:
@@ -170,6 +169,9 @@ def blocks_of(problem: Problem) -> Independent:
     -------
     Independent
     """
+    from pymle.objective.integrate.independent import independent_blocks
+    from pymle.objective.integrate.integrals import Elements
+
     lowered, effects, pieces = problem.lowered, problem.effects, problem.pieces
     assert effects is not None
     data = problem.arguments(lowered)
@@ -234,6 +236,9 @@ def check_inner(problem: Problem, likelihood: Likelihood, x: np.ndarray) -> None
     ------
     PointError
     """
+    from pymle.objective.integrate.inner import inner_failure
+    from pymle.objective.integrate.marginal import Marginal
+
     if problem.effects is None or not isinstance(likelihood, Marginal):
         return
     failure = inner_failure(likelihood, x)

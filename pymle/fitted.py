@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from pymle.bind import call_at, checked_weights, likelihood_of, natural_function
 from pymle.estimate import Estimate
 from pymle.estimation import Estimator
 from pymle.model import Problem
-from pymle.objective import Likelihood, Marginal
+from pymle.objective import Likelihood
+
+if TYPE_CHECKING:
+    from pymle.objective.integrate.marginal import Marginal
 
 
 class Fitted:
@@ -56,6 +59,8 @@ class Fitted:
     @property
     def marginal(self) -> Marginal:
         """The objective of a fit in which something was integrated out."""
+        from pymle.objective.integrate.marginal import Marginal
+
         assert isinstance(self.likelihood, Marginal)
         return self.likelihood
 

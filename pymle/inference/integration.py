@@ -13,7 +13,7 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance.information import standard_errors, whitened
 from pymle.model import pareto_k
-from pymle.objective import Draws, GaussHermite
+from pymle.objective.integrate.rules import Draws, GaussHermite
 
 #: Points along each effect for blocks of one, two and three.
 _POINTS = {1: 25, 2: 15, 3: 9}

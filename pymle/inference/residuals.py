@@ -14,10 +14,10 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.prediction.draws import seeds
 from pymle.inference.prediction.targets import Target, targets
-from pymle.model.cdf import Cumulative, cumulative
-from pymle.model.groups import observed_values
 from pymle.model.layout import label_array
-from pymle.model.newdata import NewData
+from pymle.model.predictive.cdf import Cumulative, cumulative
+from pymle.model.predictive.groups import observed_values
+from pymle.model.predictive.newdata import NewData
 
 SIMULATED = "simulated"
 

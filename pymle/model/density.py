@@ -25,8 +25,8 @@ from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import ModelError
 from pymle.model import compat, walks
+from pymle.model.graphs.repairs import before_derivation, before_gradient
 from pymle.model.layout import Block, Layout
-from pymle.model.repairs import before_derivation, before_gradient
 from pymle.model.sources import observed_sources
 
 _LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them

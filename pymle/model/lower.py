@@ -26,8 +26,8 @@ from pytensor.graph.traversal import ancestors
 
 from pymle.model import compat
 from pymle.model.density import DataInput, data_inputs, freeze_shared
-from pymle.model.products import vector_first
-from pymle.model.repairs import before_lowering, differenced_ops
+from pymle.model.graphs.products import vector_first
+from pymle.model.graphs.repairs import before_lowering, differenced_ops
 
 
 @dataclass(frozen=True)

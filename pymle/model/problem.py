@@ -17,7 +17,6 @@ from pytensor.graph.basic import Variable
 from pymle.errors import DataError, ModelError
 from pymle.errors.words import listing
 from pymle.model import checks, compat, walks
-from pymle.model.affine import affine
 from pymle.model.coordinates import Coordinates
 from pymle.model.density import (
     Density,
@@ -43,7 +42,6 @@ from pymle.model.effects import (
     make_effects,
     reached,
 )
-from pymle.model.expressions import entry_index, expression, parsed
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import (
     Lowered,
@@ -55,6 +53,8 @@ from pymle.model.lower import (
 from pymle.model.pieces import Pieces, make_pieces
 from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, Roles
 from pymle.model.sources import observed_sources
+from pymle.model.text.affine import affine
+from pymle.model.text.expressions import entry_index, expression, parsed
 
 
 class Problem:
@@ -219,13 +219,15 @@ class Problem:
     @property
     def ceiling(self) -> float:
         """Value that the objective cannot exceed: zero for probabilities of discrete data."""
-        other = any(term.kind in {"potential", "law"} for term in self.terms)
-        if self.objective != "mle" or other:
+        if self.objective != "mle" or any(term.kind == "potential" for term in self.terms):
             return float("inf")
         discrete = all(
             rv.dtype.startswith(("int", "uint", "bool")) for rv in self.model.observed_RVs
         )
-        return 0.0 if discrete and self.model.observed_RVs else float("inf")
+        if not (discrete and self.model.observed_RVs):
+            return float("inf")
+        # An approximate integral may exceed a probability's bound a little: one for each effect.
+        return 0.0 if self.effects is None else float(self.effects.size)
 
     def _terms(self, x: Any, u: Any) -> tuple[Term, ...]:
         model = self.model
@@ -509,7 +511,7 @@ class Problem:
         return entry_index(label, self.model.named_vars, self._labels_now)
 
     def expression(self, text: str) -> Any:
-        """The graph of an expression of the model's variables (`pymle.model.expressions`)."""
+        """The graph of an expression of the model's variables (`pymle.model.text.expressions`)."""
         return expression(text, self.model.named_vars, self._labels_now)
 
     def is_symbolic(self, what: Any) -> bool:

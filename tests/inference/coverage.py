@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import pymle
-from tests.inference.coverage_exact import AVERAGED, BOOTSTRAPS, REFERENCES, Z, averaged
+from tests.inference.coverage_exact import AVERAGED, REFERENCES, Z, averaged, bootstrapped
 from tests.inference.coverage_models import CASES, Case
 
 LIKELIHOOD = ("natural", "wald", "profile", "auto")
@@ -182,6 +182,15 @@ def expected(name: str, label: str, sets: int, seed: int = 1) -> dict[str, np.nd
     return reference.covers(reference.statistics(data), CASES[name].truth[label])
 
 
+def beyond(methods: dict[str, Any]) -> tuple[float, float]:
+    """Distance of auto from 0.95 beyond that of the better of the two, with its standard error."""
+    off = {m: abs(float(np.mean(methods[m])) - 0.95) for m in ("wald", "profile", "auto")}
+    better = min(("profile", "wald"), key=lambda m: off[m])
+    apart = np.asarray(methods["auto"], dtype=float) - np.asarray(methods[better], dtype=float)
+    error = float(apart.std() / np.sqrt(apart.size))
+    return off["auto"] - off[better], error
+
+
 def tables(study: dict[str, Any]) -> list[str]:
     """The tables of the page, in Markdown."""
     out = [
@@ -196,9 +205,17 @@ def tables(study: dict[str, Any]) -> list[str]:
             cells += [_cell(methods.get(method), exact.get(method)) for method in LIKELIHOOD]
             straight = np.asarray(record["sets"]["limits"][label]["straight"])[:, 0]
             cells.append(f"{100 * straight.mean():.0f}%")
-            known = BOOTSTRAPS.get((name, label), {})
+            known = bootstrapped(name, label)
             cells += [_cell(methods.get(method), known.get(method)) for method in BOOTSTRAP]
             out.append("| " + " | ".join(cells) + " |")
+    out += ["", "How much farther from 0.95 auto is than the better of Wald and profile:", ""]
+    out += ["| model: parameter | simulated | standard error | exact |", "|---|---|---|---|"]
+    for name, record in study["models"].items():
+        for label, methods in coverage(name, record).items():
+            excess, error = beyond(methods)
+            exact = REFERENCES[name][label].exact(CASES[name].truth[label])
+            known = "-" if exact is None else f"{beyond(exact)[0]:.3f}"
+            out.append(f"| {name}: {label} | {excess:.3f} | {error:.3f} | {known} |")
     out += ["", "Sets without limits, and what the fits were:", ""]
     out += ["| model | sets | not certified | without limits |", "|---|---|---|---|"]
     for name, record in study["models"].items():

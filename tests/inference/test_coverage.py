@@ -19,7 +19,14 @@ from tests.inference.coverage import (
     tables,
     without,
 )
-from tests.inference.coverage_exact import AVERAGED, BOOTSTRAPS, REFERENCES, Z, averaged
+from tests.inference.coverage_exact import (
+    AVERAGED,
+    BOOTSTRAPS,
+    REFERENCES,
+    Z,
+    averaged,
+    bootstrapped,
+)
 from tests.inference.coverage_models import CASES
 
 SETS, BOOTSTRAPPED, CALIBRATED = 400, 200, 200
@@ -114,7 +121,7 @@ def test_coverage_is_that_of_the_method(name):
 def test_bootstrap_coverage_where_it_is_known(name, label):
     record = new_record()
     extend(record, Study(name), "bootstrap", BOOTSTRAPPED)
-    for method, exact in BOOTSTRAPS[name, label].items():
+    for method, exact in bootstrapped(name, label).items():
         inside = coverage(name, record)[label][method]
         assert binomtest(int(inside.sum()), BOOTSTRAPPED, exact).pvalue > RARE, method
 

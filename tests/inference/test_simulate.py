@@ -11,8 +11,8 @@ import pytest
 import pymle
 from pymle.errors import AnalysisError
 from pymle.model import walks
-from pymle.model.moments import moments_of
-from pymle.model.simulate import Simulator
+from pymle.model.predictive.moments import moments_of
+from pymle.model.predictive.simulate import Simulator
 
 # PyMC 5 says so while it declares a truncated count.
 pytestmark = pytest.mark.filterwarnings("ignore:Scan return signature:DeprecationWarning")

@@ -11,9 +11,9 @@ from pymc.distributions.dist_math import check_parameters
 from pytensor.compile.mode import Mode
 from pytensor.raise_op import Assert
 
-from pymle.model.precision import promote
-from pymle.model.repairs import before_gradient, before_lowering, differenced_ops
-from pymle.model.special import numpy_functions
+from pymle.model.graphs.precision import promote
+from pymle.model.graphs.repairs import before_gradient, before_lowering, differenced_ops
+from pymle.model.graphs.special import numpy_functions
 
 
 def evaluate(inputs, outputs, *values):

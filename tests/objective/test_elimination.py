@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from pymle.objective.elimination import eliminate
+from pymle.objective.integrate.elimination import eliminate
 
 RNG = np.random.default_rng(4)
 

@@ -11,7 +11,7 @@ from jax import lax
 from jax.experimental import sparse as jsparse
 
 import pymle
-from pymle.objective.sparse_jacobian import NotSparseError, dependence, sparse_jacobian
+from pymle.objective.sparse.jacobian import NotSparseError, dependence, sparse_jacobian
 from tests.objective import models
 from tests.objective.models import GROUP, ITEM, RING, G, H, T
 

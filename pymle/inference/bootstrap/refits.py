@@ -13,7 +13,7 @@ from pymle.inference.bootstrap.batch import batchable, data_places
 from pymle.inference.bootstrap.judge import USABLE, Refit, refit_one
 from pymle.inference.bootstrap.processes import refits_apart
 from pymle.inference.bootstrap.scheme import Scheme
-from pymle.model.simulate import Simulator
+from pymle.model.predictive.simulate import Simulator
 from pymle.objective.refits import Refits, refit_many
 from pymle.verdict import Status
 

@@ -16,7 +16,7 @@ from pymle.inference.covariance.records import Covariance
 from pymle.inference.covariance.sandwich import Meat, outer_products, robust
 from pymle.inference.covariance.scores import scores_of, ways_of
 from pymle.inference.covariance.units import Units
-from pymle.model.moments import moments_of
+from pymle.model.predictive.moments import moments_of
 
 #: What other software calls them.
 _ALIASES = {

@@ -13,7 +13,7 @@ from pymle.estimation import hessian_of
 from pymle.fitted import Fitted
 from pymle.inference.covariance.information import whitened
 from pymle.model.observations import observations_of
-from pymle.model.simulate import Simulator
+from pymle.model.predictive.simulate import Simulator
 from pymle.objective.contributions import observation_scores
 
 #: Distributions whose entries are independent counts, so that outcomes can be added up.

@@ -13,7 +13,7 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance.units import Units, declared_units, evident_units
 from pymle.model import Problem
-from pymle.objective import GaussHermite
+from pymle.objective.integrate.rules import GaussHermite
 
 #: Relative difference between the score and the sum of its parts that rounding explains.
 _ROUNDING = 1e-7

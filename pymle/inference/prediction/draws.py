@@ -13,8 +13,8 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
 from pymle.model import compat
-from pymle.model.groups import data_groups, labelled_stack
-from pymle.model.newdata import NewData
+from pymle.model.predictive.groups import data_groups, labelled_stack
+from pymle.model.predictive.newdata import NewData
 
 
 def asymptotic_points(

@@ -15,9 +15,9 @@ from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
 from pymle.inference.derived import Derived, derived
 from pymle.inference.prediction.targets import Target, targets
-from pymle.model.columns import Column, columns_of, find_column, predictors, row_axis
 from pymle.model.layout import entry_labels
-from pymle.model.newdata import NewData
+from pymle.model.predictive.columns import Column, columns_of, find_column, predictors, row_axis
+from pymle.model.predictive.newdata import NewData
 from pymle.objective import PointFunction
 from pymle.objective.changes import averaged, slopes
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pymle.bind import point_function
 from pymle.inference.prediction.targets import Target
-from pymle.model.newdata import NewData
+from pymle.model.predictive.newdata import NewData
 
 #: Evaluations of a normal distribution function at a time, and the least number of draws.
 _EVALUATIONS, _LEAST = 4_000_000, 100

@@ -24,7 +24,7 @@ from pymle.inference.prediction.targets import (
     targets,
 )
 from pymle.model.layout import label_array
-from pymle.model.newdata import NewData
+from pymle.model.predictive.newdata import NewData
 
 #: Columns of numbers, in the order in which `Prediction.to_xarray` stacks them.
 COLUMNS = ("estimate", "se", "lower", "upper", "prediction_lower", "prediction_upper")

@@ -13,7 +13,7 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance
 from pymle.inference.derived import Derived, derived
-from pymle.model.newdata import NewData
+from pymle.model.predictive.newdata import NewData
 
 #: Entries of a Deterministic without an observation dim up to which it is predicted unasked.
 _MOST = 1000

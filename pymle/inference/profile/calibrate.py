@@ -15,7 +15,7 @@ from pymle.inference.profile.counted import Counted
 from pymle.inference.profile.follow import Asked, check_profiles, components_of
 from pymle.inference.profile.solve import SETTLED, Failed, Solver
 from pymle.inference.profile.target import Component, Target
-from pymle.model.simulate import Simulator
+from pymle.model.predictive.simulate import Simulator
 from pymle.optimize import Termination, maximise
 
 __all__ = ["Calibration", "calibrate"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pymle.model.expressions import parsed
 from pymle.model.layout import Layout
+from pymle.model.text.expressions import parsed
 
 _LINEAR = {"sum": np.sum, "mean": np.mean}
 #: Functions of numbers alone; of parameters they are not linear.

@@ -1,6 +1,6 @@
 """Hypotheses and constraints as text: ``"beta[x1] = beta[x2], exp(a) * b <= 1"`` in parts.
 
-Only the text is taken apart here; the sides are expressions (`pymle.model.expressions`), and
+Only the text is taken apart here; the sides are expressions (`pymle.model.text.expressions`), and
 which names exist is asked of a model when their graphs are built.
 """
 

@@ -13,8 +13,14 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
 from pytensor.tensor.elemwise import DimShuffle
 
-from pymle.model.special_ops import special
-from pymle.model.terms import args_of, computed_by, depends_on_parameters, key_of, scalar_value
+from pymle.model.graphs.special_ops import special
+from pymle.model.graphs.terms import (
+    args_of,
+    computed_by,
+    depends_on_parameters,
+    key_of,
+    scalar_value,
+)
 
 try:
     from pytensor.graph.traversal import ancestors

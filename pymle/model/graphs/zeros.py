@@ -19,8 +19,8 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import Sum
 from pytensor.tensor.shape import Reshape
 
-from pymle.model.sums import flatten
-from pymle.model.terms import args_of, computed_by, depends_on_parameters, scalar_value
+from pymle.model.graphs.sums import flatten
+from pymle.model.graphs.terms import args_of, computed_by, depends_on_parameters, scalar_value
 
 __all__ = ["ZERO_RULES", "squared_distances"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.sparse_columns import cumulate, fibres_along, one_fibre, through
-from pymle.objective.sparse_known import Known
-from pymle.objective.sparse_lanes import Lane, NotSparseError, Space
-from pymle.objective.sparse_places import MOVING, Route, routes
-from pymle.objective.sparse_products import product
-from pymle.objective.sparse_rules import FLAT, Operation, elementwise, is_elementwise, move
+from pymle.objective.sparse.columns import cumulate, fibres_along, one_fibre, through
+from pymle.objective.sparse.known import Known
+from pymle.objective.sparse.lanes import Lane, NotSparseError, Space
+from pymle.objective.sparse.places import MOVING, Route, routes
+from pymle.objective.sparse.products import product
+from pymle.objective.sparse.rules import FLAT, Operation, elementwise, is_elementwise, move
 
 __all__ = ["Program", "Walk", "flatten"]
 

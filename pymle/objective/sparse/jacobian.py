@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.sparse_known import Known
-from pymle.objective.sparse_lanes import Lane, NotSparseError, Pattern, Space, collect
-from pymle.objective.sparse_program import Walk, flatten
+from pymle.objective.sparse.known import Known
+from pymle.objective.sparse.lanes import Lane, NotSparseError, Pattern, Space, collect
+from pymle.objective.sparse.program import Walk, flatten
 
 __all__ = ["NotSparseError", "SparseJacobian", "dependence", "sparse_jacobian"]
 

@@ -18,14 +18,14 @@ import xarray as xr
 
 from pymle.errors import AnalysisError, DataError
 from pymle.model import checks, compat, walks
-from pymle.model.columns import find_column
 from pymle.model.density import replace_random
-from pymle.model.labelled import plain_variable
 from pymle.model.layout import entry_labels, label_array
 from pymle.model.lower import Lowered
-from pymle.model.moments import moments_of
+from pymle.model.predictive.columns import find_column
+from pymle.model.predictive.labelled import plain_variable
+from pymle.model.predictive.moments import moments_of
+from pymle.model.predictive.simulate import Simulator, values_read
 from pymle.model.problem import Problem
-from pymle.model.simulate import Simulator, values_read
 
 
 @dataclass(frozen=True)

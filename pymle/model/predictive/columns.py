@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pymle.errors import DataError
-from pymle.model.expressions import entry_index
 from pymle.model.layout import entry_labels
 from pymle.model.problem import Problem
+from pymle.model.text.expressions import entry_index
 
 
 @dataclass(frozen=True)

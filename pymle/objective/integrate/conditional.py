@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pymle.objective.marginal import Marginal
 from pymle.objective.natural import extrapolated_differences
+
+if TYPE_CHECKING:
+    from pymle.objective.integrate.marginal import Marginal
 
 
 class Leading:

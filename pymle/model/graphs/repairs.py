@@ -33,11 +33,11 @@ from pytensor.raise_op import CheckAndRaise
 from pytensor.scan.op import Scan
 from pytensor.tensor.elemwise import Elemwise
 
-from pymle.model.patterns import RULES
-from pymle.model.precision import promote
-from pymle.model.special_ops import PiecewisePolynomial, Special, register_with_jax
-from pymle.model.sums import SUM_RULES, shares
-from pymle.model.zeros import ZERO_RULES, squared_distances
+from pymle.model.graphs.patterns import RULES
+from pymle.model.graphs.precision import promote
+from pymle.model.graphs.special_ops import PiecewisePolynomial, Special, register_with_jax
+from pymle.model.graphs.sums import SUM_RULES, shares
+from pymle.model.graphs.zeros import ZERO_RULES, squared_distances
 
 try:
     from pytensor.graph.traversal import io_toposort, walk

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.elimination import Factor
-from pymle.objective.independent import (
+from pymle.objective.integrate.elimination import Factor
+from pymle.objective.integrate.independent import (
     Independent,
     inverse_root,
     logdet_by_block,
     pivot_blocks,
 )
-from pymle.objective.laplace import Laplace
+from pymle.objective.integrate.laplace import Laplace
 
 
 class Elements:

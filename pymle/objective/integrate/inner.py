@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pymle.objective.laplace import SINGULAR
-from pymle.objective.marginal import Marginal
+from pymle.objective.integrate.laplace import SINGULAR
+from pymle.objective.integrate.marginal import Marginal
 
 #: How many places are named.
 _NAMED = 4

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.sparse_known import Known
-from pymle.objective.sparse_lanes import (
+from pymle.objective.sparse.known import Known
+from pymle.objective.sparse.lanes import (
     Lane,
     Space,
     along,
@@ -22,7 +22,7 @@ from pymle.objective.sparse_lanes import (
     push,
     restrict,
 )
-from pymle.objective.sparse_places import Route, positions
+from pymle.objective.sparse.places import Route, positions
 
 __all__ = ["FLAT", "Operation", "elementwise", "floating", "is_elementwise", "move"]
 

@@ -6,7 +6,7 @@ differences with the growing part taken out, so that value and derivatives go to
 
 Notes
 -----
-As in :mod:`pymle.model.special`, ``xp`` is an array namespace and ``sp`` holds its special
+As in :mod:`pymle.model.graphs.special`, ``xp`` is an array namespace and ``sp`` holds its special
 functions; every formula may be differentiated by JAX.
 """
 

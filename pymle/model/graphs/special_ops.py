@@ -1,4 +1,4 @@
-"""PyTensor Ops around the functions of :mod:`pymle.model.special`, and piecewise polynomials.
+"""PyTensor Ops around the functions of `pymle.model.graphs.special`, and piecewise polynomials.
 
 Only these Ops get a JAX translation here: what PyTensor's JAX linker does with its own Ops is
 left as it is for everybody else in the process.
@@ -19,7 +19,7 @@ from pytensor.scalar.basic import ScalarOp, exp, log, log1p, switch, upgrade_to_
 from pytensor.scalar.math import gammaln
 from pytensor.tensor.elemwise import Elemwise
 
-from pymle.model.special import jax_functions, numpy_functions
+from pymle.model.graphs.special import jax_functions, numpy_functions
 
 __all__ = ["PiecewisePolynomial", "Special", "register_with_jax", "special"]
 
@@ -87,7 +87,7 @@ def _numpy() -> dict[str, Callable]:
 
 
 class Special(ScalarOp):
-    """A scalar function of :mod:`pymle.model.special`.
+    """A scalar function of :mod:`pymle.model.graphs.special`.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.model.special_ratio import log1p_minus, ratio_functions, stirling_error
+from pymle.model.graphs.special_ratio import log1p_minus, ratio_functions, stirling_error
 
 __all__ = ["jax_functions", "numpy_functions"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.sparse_places import MOVING, routes
+from pymle.objective.sparse.places import MOVING, routes
 
 __all__ = ["Known"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.elimination import Elimination, Factor
-from pymle.objective.sparse_jacobian import dependence
+from pymle.objective.integrate.elimination import Elimination, Factor
+from pymle.objective.sparse.jacobian import dependence
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pymle.objective.sparse_columns import Fibres, through
-from pymle.objective.sparse_lanes import (
+from pymle.objective.sparse.columns import Fibres, through
+from pymle.objective.sparse.lanes import (
     Lane,
     Pattern,
     along,
@@ -18,8 +18,8 @@ from pymle.objective.sparse_lanes import (
     total,
     unique,
 )
-from pymle.objective.sparse_places import positions
-from pymle.objective.sparse_rules import Operation
+from pymle.objective.sparse.places import positions
+from pymle.objective.sparse.rules import Operation
 
 __all__ = ["product"]
 

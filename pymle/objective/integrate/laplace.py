@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.elimination import Elimination, Factor
+from pymle.objective.integrate.elimination import Elimination, Factor
 
 #: The inner search ends with one more Newton step once twice the expected gain is below this.
 _NEAR = 1e-12

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.independent import Independent
+from pymle.objective.integrate.independent import Independent
 
 _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 

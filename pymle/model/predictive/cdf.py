@@ -14,11 +14,11 @@ from pytensor.tensor.random.type import RandomType
 
 from pymle.model import walks
 from pymle.model.density import repaired, replace_random
-from pymle.model.labelled import plain_variable
 from pymle.model.lower import double_precision
-from pymle.model.moments import moments_of
+from pymle.model.predictive.labelled import plain_variable
+from pymle.model.predictive.moments import moments_of
+from pymle.model.predictive.simulate import values_read
 from pymle.model.problem import Problem
-from pymle.model.simulate import values_read
 
 EXACT, AHEAD, ENTRYWISE = "exact", "one step ahead", "given the entries before"
 

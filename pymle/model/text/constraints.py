@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pymle.errors import AnalysisError
-from pymle.model.feasible import Linear, interior, nearest, structure
-from pymle.model.hypotheses import Hypothesis, hypotheses
 from pymle.model.layout import entry_labels
 from pymle.model.problem import Problem
+from pymle.model.text.feasible import Linear, interior, nearest, structure
+from pymle.model.text.hypotheses import Hypothesis, hypotheses
 
 #: Relative size of a coefficient or of a violation that is rounding.
 _ROUNDING = 1e-12

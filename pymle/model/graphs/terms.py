@@ -8,7 +8,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
 
-from pymle.model.special_ops import Special
+from pymle.model.graphs.special_ops import Special
 
 try:
     from pytensor.tensor.basic import get_underlying_scalar_constant_value as _scalar_constant

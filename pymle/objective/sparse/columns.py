@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.sparse_lanes import Lane, Pattern, Space, keys_of, merge, push, take
-from pymle.objective.sparse_rules import Operation, floating
+from pymle.objective.sparse.lanes import Lane, Pattern, Space, keys_of, merge, push, take
+from pymle.objective.sparse.rules import Operation, floating
 
 __all__ = ["Fibres", "cumulate", "fibres_along", "one_fibre", "through"]
 

@@ -18,11 +18,11 @@ from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
 
-from pymle.model.special_ops import PiecewisePolynomial, special
-from pymle.model.terms import args_of as _args
-from pymle.model.terms import computed_by as _is
-from pymle.model.terms import key_of as _key
-from pymle.model.terms import scalar_value as _value
+from pymle.model.graphs.special_ops import PiecewisePolynomial, special
+from pymle.model.graphs.terms import args_of as _args
+from pymle.model.graphs.terms import computed_by as _is
+from pymle.model.graphs.terms import key_of as _key
+from pymle.model.graphs.terms import scalar_value as _value
 
 __all__ = ["RULES"]
 

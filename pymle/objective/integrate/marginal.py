@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pymle.objective.elimination import Elimination, eliminate
-from pymle.objective.independent import Independent
-from pymle.objective.integrals import Blockwise, Elements
-from pymle.objective.laplace import Laplace
+from pymle.objective.integrate.elimination import Elimination, eliminate
+from pymle.objective.integrate.independent import Independent
+from pymle.objective.integrate.integrals import Blockwise, Elements
+from pymle.objective.integrate.laplace import Laplace
 from pymle.objective.likelihood import Evaluation, Likelihood
-from pymle.objective.sparse_jacobian import sparse_jacobian
+from pymle.objective.sparse.jacobian import sparse_jacobian
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class Marginal(Likelihood):
         key = x.tobytes()
         if self._last is None or self._last.key != key:
             out = self._run("plain", x)
-            value = float(out[0])
+            value = self._plausible(float(out[0]))
             self._last = Evaluation(key, value, np.asarray(out[1], dtype=np.float64), None)
             if value > self._highest:
                 self._highest = value

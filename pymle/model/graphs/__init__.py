@@ -1,0 +1,1 @@
+"""What is put right in log-density graphs before they are lowered."""

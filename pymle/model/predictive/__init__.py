@@ -1,0 +1,1 @@
+"""Data drawn from a model, their means, and models at new data."""

@@ -1,0 +1,1 @@
+"""Expressions, hypotheses and constraints as users write them."""

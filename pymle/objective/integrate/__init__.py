@@ -1,0 +1,1 @@
+"""Random effects integrated out; its parts are imported by those who integrate."""

@@ -1,0 +1,1 @@
+"""Jacobians of traced programs on the pattern of what is not zero."""
