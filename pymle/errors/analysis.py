@@ -168,6 +168,28 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         )
 
     @classmethod
+    def predicts_effects(cls, what: str, names: Iterable[str]) -> AnalysisError:
+        """A prediction that depends on what was integrated out.
+
+        Parameters
+        ----------
+        what : str
+            What should be predicted.
+        names : iterable of str
+            The random effects.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            f"`{what}` depends on {listing(names)}, which was integrated out: predictions of it are "
+            "not offered yet. `fit.random_effects()` gives the effects of these groups, "
+            "`fit.derived` any Deterministic or expression at them with its error, and "
+            "`fit.simulate()` new data of new groups."
+        )
+
+    @classmethod
     def undetermined(cls, what: str, names: Iterable[str]) -> AnalysisError:
         """A function of variables that the likelihood does not determine.
 

@@ -104,6 +104,9 @@ def targets(fitted: Fitted, new: NewData, names: Sequence[str]) -> list[Target]:
             target = _observed(new, name)
             unknown = [] if target.graph is None else fitted.problem.undetermined(target.graph)
             if unknown:
+                effects = fitted.problem.effects
+                if effects is not None and set(unknown) <= set(effects.names):
+                    raise AnalysisError.predicts_effects(name, unknown)
                 raise AnalysisError.undetermined(name, unknown)
             out.append(target)
         elif name in deterministics:
