@@ -183,8 +183,8 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         AnalysisError
         """
         return cls(
-            f"`{what}` depends on {listing(names)}, which was integrated out: predictions of it are "
-            "not offered yet. `fit.random_effects()` gives the effects of these groups, "
+            f"`{what}` depends on {listing(names)}, which was integrated out: predictions of it "
+            "are not offered yet. `fit.random_effects()` gives the effects of these groups, "
             "`fit.derived` any Deterministic or expression at them with its error, and "
             "`fit.simulate()` new data of new groups."
         )

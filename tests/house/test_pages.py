@@ -10,6 +10,8 @@ PAGES = [path for path in files() if path.suffix == ".md"]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
+# PyMC says so whenever data have missing values.
+@pytest.mark.filterwarnings("ignore::pymc.exceptions.ImputationWarning", "ignore::pymle.Notice")
 @pytest.mark.parametrize("name", NAMES)
 def test_code_on_the_page_runs(name, tmp_path, monkeypatch):
     """The blocks of a page run in order, in one namespace, as a reader would run them."""

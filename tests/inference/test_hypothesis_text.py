@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pymle.errors import AnalysisError
-from pymle.model.text import hypotheses
+from pymle.model.text.hypotheses import hypotheses
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.hypotheses.chi_bar import ChiBar, chi_bar
-from pymle.model.text import hypotheses
+from pymle.model.text.hypotheses import hypotheses
 from pymle.restrict import Restricted
 
 __all__ = ["Cone", "cone_of", "size"]

@@ -24,7 +24,7 @@ from pymle.inference.hypotheses.multiplicity import (
     critical_value,
 )
 from pymle.inference.quantity import Quantity, quantity
-from pymle.model.text import hypotheses
+from pymle.model.text.hypotheses import hypotheses
 
 #: Share of the largest eigenvalue (of correlations) below which one is zero.
 _RANK = 1e-10
