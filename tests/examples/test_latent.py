@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from examples import item_response, latent_fields, local_level, three_levels
+from examples import item_response, local_level, three_levels
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +59,3 @@ def test_local_level_is_the_kalman_filter(run):
     last = found["level"].iloc[-1]
     assert last["mode"] == pytest.approx(mean, rel=1e-6)
     assert last["conditional_sd"] == pytest.approx(np.sqrt(variance - step**2), rel=1e-6)
-
-
-@pytest.mark.slow
-def test_latent_fields_are_near_the_truth(run):
-    found = run(latent_fields)
-    for fit in found["fits"].values():
-        assert fit.verdict.ok
-    log_sd, risk, rate = found["log_sd"], found["risk"], found["rate"]
-    inside = (rate["lower"] <= latent_fields.RATE) & (rate["upper"] >= latent_fields.RATE)
-    assert inside.mean() > 0.85
-    assert np.corrcoef(risk["mode"], latent_fields.RISK)[0, 1] > 0.7
-    standardised = (log_sd["mode"] - latent_fields.VOLATILITY) / log_sd["se"]
-    assert 0.5 < standardised.std() < 1.5
