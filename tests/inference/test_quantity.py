@@ -183,7 +183,7 @@ def test_what_is_refused(fit, what, text):
 
 def test_labels_that_differ_in_quotes_only():
     with pm.Model(coords={"q": ["a", "'a'", "a,b", "a, b"]}) as model:
-        mu = pm.Normal("mu", 0, 1, dims="q")
+        mu = pm.Normal("mu", 0, 5, dims="q")
         pm.Normal("y", mu, 1, observed=[1.0, 2.0, 3.0, 4.0])
     fit = pymle.find_MLE(model)
     for label, value in zip(["mu[a]", "mu['a']", "mu[a,b]", "mu[a, b]"], range(1, 5), strict=True):
@@ -194,7 +194,7 @@ def test_labels_that_differ_in_quotes_only():
 
 def test_held_entries_are_constants():
     with pm.Model() as model:
-        mu = pm.Normal("mu", 0, 1, shape=2)
+        mu = pm.Normal("mu", 0, 5, shape=2)
         pm.Normal("y", mu, 1, observed=[1.0, 2.0])
     fit = pymle.find_MLE(model, fixed={"mu[0]": 1.5})
     _, at = value_of(fit, "mu[0] * 2")
