@@ -55,7 +55,7 @@ def _gamma(eta):
 
 
 def _groups(eta):
-    effect = pm.Normal("effect", 0, 1, shape=7)
+    effect = pm.Normal("effect", 0, 5, shape=7)
     pm.Normal("y", eta + effect[GROUP], pm.HalfNormal("sigma"), observed=POSITIVE)
 
 
