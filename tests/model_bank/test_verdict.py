@@ -269,7 +269,7 @@ TARGET, SCALE = np.array([1.0, -2.0]), np.array([4.0, 25.0])
 
 def black_box(op):
     with pm.Model() as model:
-        theta = pm.Normal("theta", 0, 1, shape=2)
+        theta = pm.Normal("theta", 0, 5, shape=2)
         pm.Potential("loglik", op(theta))
         pm.Normal("y", theta[0], 1.0, observed=[1.0])
     return model
