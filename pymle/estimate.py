@@ -217,3 +217,21 @@ class Estimate:
         flat = self.verdict.status is Status.FLAT and null is not None
         equations = 0 if self.restriction is None else self.restriction.equations
         return len(self.x) - equations - (null.shape[1] if flat and null is not None else 0)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 k - 2 log-likelihood."""
+        return 2.0 * self.nparams - 2.0 * self.loglik
+
+    @property
+    def aicc(self) -> float:
+        """The same with 2 k (k + 1) / (n - k - 1) added; infinite if n <= k + 1, nan without n."""
+        k, n = self.nparams, self.nobs
+        if np.isnan(n):
+            return float("nan")
+        return self.aic + 2.0 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k log(n) - 2 log-likelihood; nan without n."""
+        return self.nparams * float(np.log(self.nobs)) - 2.0 * self.loglik

@@ -119,7 +119,7 @@ class Core:
             For a MAP fit.
         """
         self._only_mle("AIC")
-        return 2.0 * self.nparams - 2.0 * self.loglik
+        return self._estimate.aic
 
     @property
     def aicc(self) -> float:
@@ -131,8 +131,8 @@ class Core:
             For a MAP fit, or without a number of observations.
         """
         self._only_mle("AICc")
-        k, n = self.nparams, self._known_nobs("AICc")
-        return self.aic + 2.0 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
+        self._needs_nobs("AICc")
+        return self._estimate.aicc
 
     @property
     def bic(self) -> float:
@@ -144,7 +144,8 @@ class Core:
             For a MAP fit, or without a number of observations.
         """
         self._only_mle("BIC")
-        return self.nparams * float(np.log(self._known_nobs("BIC"))) - 2.0 * self.loglik
+        self._needs_nobs("BIC")
+        return self._estimate.bic
 
     @cached_property
     def params(self) -> xr.Dataset:
@@ -195,7 +196,6 @@ class Core:
         if self._estimate.weights_kind == "sampling":
             raise AnalysisError.sampling_weights(what)
 
-    def _known_nobs(self, what: str) -> float:
+    def _needs_nobs(self, what: str) -> None:
         if not np.isfinite(self.nobs):
             raise AnalysisError.needs_nobs(what)
-        return self.nobs

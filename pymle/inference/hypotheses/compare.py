@@ -15,29 +15,6 @@ from pymle.inference.hypotheses.same_data import same_data
 CRITERIA = ("aic", "aicc", "bic")
 
 
-def criteria(loglik: float, k: int, n: float) -> dict[str, float]:
-    """Information criteria.
-
-    Parameters
-    ----------
-    loglik : float
-    k : int
-        Number of parameters.
-    n : float
-        Number of observations; nan where it is unknown.
-
-    Returns
-    -------
-    dict
-        ``aic``, ``aicc`` (infinite if n <= k + 1) and ``bic``.
-    """
-    aic = 2.0 * k - 2.0 * loglik
-    aicc = aic + 2.0 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
-    if not np.isfinite(n):
-        aicc = float("nan")
-    return {"aic": aic, "aicc": aicc, "bic": k * float(np.log(n)) - 2.0 * loglik}
-
-
 def compare_table(fits: Mapping[str, Fitted], by: str = "aic") -> pd.DataFrame:
     """Fits to the same data, best first.
 
@@ -69,17 +46,25 @@ def compare_table(fits: Mapping[str, Fitted], by: str = "aic") -> pd.DataFrame:
     rows: dict[str, dict[str, Any]] = {}
     for name, fitted in fits.items():
         estimate = fitted.estimate
-        found = criteria(estimate.loglik, estimate.nparams, estimate.nobs)
+        if not np.isfinite(estimate.loglik):
+            raise AnalysisError.not_comparable(
+                f"`{name}` has log-likelihood {estimate.loglik} ({estimate.verdict.status.value}). "
+                "Leave it out, or mend the fit."
+            )
         rows[name] = {
             "loglik": estimate.loglik,
             "nparams": estimate.nparams,
             "nobs": estimate.nobs,
-            **found,
+            **{criterion: getattr(estimate, criterion) for criterion in CRITERIA},
             "verdict": str(estimate.verdict.status.value),
         }
     table = pd.DataFrame.from_dict(rows, orient="index").sort_values(by, kind="stable")
-    delta = table[by] - table[by].iloc[0]
-    relative = np.exp(-0.5 * delta.to_numpy(dtype=np.float64))
-    table.insert(6, "delta", np.where(np.isinf(table[by]), np.inf, delta))
-    table.insert(7, "weight", np.nan_to_num(relative) / np.nansum(relative))
+    value = table[by].to_numpy(dtype=np.float64)
+    # AICc is infinite for a model with too many parameters: no weight, and none for any if all are.
+    delta = np.full(len(value), np.inf)
+    np.subtract(value, value[0], out=delta, where=np.isfinite(value))
+    relative = np.exp(-0.5 * delta)
+    total = relative.sum()
+    table.insert(6, "delta", delta)
+    table.insert(7, "weight", relative / total if total > 0.0 else np.full(len(value), np.nan))
     return table
