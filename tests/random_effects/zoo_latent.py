@@ -291,7 +291,8 @@ ROWS[4, 0] = ROWS[9, 1] = ROWS[9, 2] = ROWS[17, 2] = np.nan
 
 
 def _rows(p, u):
-    filled = jnp.asarray(np.nan_to_num(ROWS)).at[np.nonzero(np.isnan(ROWS))].set(u)
+    missing = np.isnan(ROWS)
+    filled = jnp.asarray(np.where(missing, 0.0, ROWS)).at[np.nonzero(missing)].set(u)
     low = jnp.zeros((3, 3)).at[np.tril_indices(3)].set(p["chol"])
     return stats.multivariate_normal.logpdf(filled, p["mu"], low @ low.T).sum()
 
