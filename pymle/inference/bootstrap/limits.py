@@ -153,12 +153,17 @@ def studentized(
     level: float,
     scale: Scale,
 ) -> tuple[float, float]:
-    """Studentised limits: each replicate in units of its own standard error, on a scale."""
+    """Studentised limits: each replicate in units of its own standard error, on a scale.
+
+    A replicate at an edge of its support or at infinity has no standard error: it counts as
+    infinitely far on its side. Leaving it out would take the tails away.
+    """
     with np.errstate(all="ignore"):
         centre = scale.to(np.array([value]))[0]
-        t = (scale.to(replicates) - centre) / (errors * np.abs(scale.slope(replicates)))
-        t = np.sort(t[np.isfinite(t)])
-        if len(t) < 2:
+        away = scale.to(replicates) - centre
+        t = away / (errors * np.abs(scale.slope(replicates)))
+        t = np.sort(np.where(np.isfinite(t), t, np.copysign(np.inf, away)))
+        if len(t) < 2 or not np.isfinite(se):
             return float("nan"), float("nan")
         own = se * abs(scale.slope(np.array([value]))[0])
         low, high = scale.back(centre - own * quantiles(t, tails(level)[::-1]))
@@ -201,6 +206,11 @@ def bca(
         adjusted.append(_NORMAL.cdf(bias + z / below) if below > 0.0 else float("nan"))
     low, high = quantiles(np.sort(replicates), np.array(adjusted))
     return float(low), float(high)
+
+
+def inside(ends: tuple[float, float], low: float, high: float) -> bool:
+    """Whether limits stay within a range; nan ones do."""
+    return not (ends[0] < low or ends[1] > high)
 
 
 def skewness_acceleration(influence: np.ndarray, strata: np.ndarray) -> np.ndarray:

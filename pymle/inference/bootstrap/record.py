@@ -273,19 +273,25 @@ class Bootstrap:
             assert accelerations is not None
             return *limits.bca(value, values, float(accelerations[j]), level), "-", len(values)
         low, high = float(item.low[entry]), float(item.high[entry])
-        plain = scale == "identity" or item.joint
-        on = limits.scale_for(value, low, high, plain=plain)
-        if method == "basic":
-            return *limits.basic(value, values, level, on), on.name, len(values)
-        if method == "normal":
-            return *limits.normal(value, values, level, on), on.name, len(values)
-        assert errors is not None
         column = self.replicates.to_numpy()[:, j]
-        known = np.isfinite(column) & np.isfinite(errors[1][:, j])
-        found = limits.studentized(
-            value, float(errors[0][j]), column[known], errors[1][known, j], level, on
-        )
-        return *found, on.name, int(known.sum())
+        there = ~np.isnan(column)
+
+        def formed(on: limits.Scale) -> tuple[float, float]:
+            if method == "basic":
+                return limits.basic(value, values, level, on)
+            if method == "normal":
+                return limits.normal(value, values, level, on)
+            assert errors is not None
+            own = float(errors[0][j])
+            return limits.studentized(value, own, values, errors[1][there, j], level, on)
+
+        # Entries that constrain each other stay on the natural scale unless that leaves the support.
+        on = limits.scale_for(value, low, high, plain=scale == "identity" or item.joint)
+        found = formed(on)
+        if scale != "identity" and item.joint and not limits.inside(found, low, high):
+            on = limits.scale_for(value, low, high, plain=False)
+            found = formed(on)
+        return *found, on.name, len(values)
 
     def summary(self, method: str = "percentile", level: float = 0.95) -> pd.DataFrame:
         """Estimates with bias, standard error and limits.
