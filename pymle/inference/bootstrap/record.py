@@ -285,7 +285,7 @@ class Bootstrap:
             own = float(errors[0][j])
             return limits.studentized(value, own, values, errors[1][there, j], level, on)
 
-        # Entries that constrain each other stay on the natural scale unless that leaves the support.
+        # Entries that constrain each other keep the natural scale unless that leaves the support.
         on = limits.scale_for(value, low, high, plain=scale == "identity" or item.joint)
         found = formed(on)
         if scale != "identity" and item.joint and not limits.inside(found, low, high):
