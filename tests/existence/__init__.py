@@ -1,0 +1,1 @@
+"""Does the maximum exist, is it the maximum, is it identified."""
