@@ -8,11 +8,22 @@ from pymle.fit.effects import Effects
 from pymle.fit.hypotheses import Hypotheses
 from pymle.fit.integration import Integration
 from pymle.fit.intervals import Intervals
+from pymle.fit.posterior import Posterior
 from pymle.fit.predictions import Predictions
 from pymle.fit.tables import Tables
 
 
-class Fit(Intervals, Tables, Hypotheses, Predictions, Effects, Integration, Checks, Constrained):
+class Fit(
+    Intervals,
+    Tables,
+    Hypotheses,
+    Predictions,
+    Posterior,
+    Effects,
+    Integration,
+    Checks,
+    Constrained,
+):
     """A maximum-likelihood or MAP fit.
 
     Made by `find_MLE`, `find_MAP` and `Compiled.fit`; prints as a table with the verdict.

@@ -1,0 +1,1 @@
+"""The point estimate beside the posterior."""
