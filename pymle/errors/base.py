@@ -33,6 +33,29 @@ class NotCertifiedWarning(PymleWarning):
 class Notice(PymleWarning):
     """Something that the user wrote is read in a way worth saying."""
 
+    @classmethod
+    def few_replicates(cls, method: str, level: float, labels: list[str], n: int) -> Notice:
+        """Limits that ask for more replicates than there are.
+
+        Parameters
+        ----------
+        method : str
+        level : float
+        labels : list of str
+        n : int
+            Replicates.
+
+        Returns
+        -------
+        Notice
+        """
+        return cls(
+            f"Of {n} replicates the first or last is a {method} limit of "
+            f"{', '.join(f'`{label}`' for label in labels)}: the quantile that the level {level:g} "
+            "asks for lies beyond it, so that the limit may be too near. Draw more replicates, or "
+            "take profile limits."
+        )
+
 
 class BetterFitWarning(PymleWarning):
     """An analysis met a log-likelihood above that of the fit."""

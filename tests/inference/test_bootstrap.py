@@ -126,6 +126,7 @@ def test_normal_sample_has_closed_forms():
     assert found.bias["mu"] == pytest.approx(0, abs=4 * y.std() / 30)
 
 
+@pytest.mark.filterwarnings("ignore:Of 12 replicates:pymle.Notice")
 def test_interpreted_route_and_processes_give_the_same():
     x = rng.normal(size=40)
     y = rng.poisson(np.exp(0.5 + 0.3 * x))
@@ -562,9 +563,36 @@ def test_limits_refuse_what_they_do_not_know(air):
             found.conf_int(**options)
 
 
+def test_replicates_on_the_edge_are_infinitely_far():
+    """Three events in ten: zero events in exp(-3) of the replicates, whose error is infinite."""
+    with pm.Model() as model:
+        pm.Poisson("y", pm.HalfNormal("mean"), observed=[1, 0, 0, 1, 0, 0, 0, 1, 0, 0])
+    found = bootstrap(fit(model), 999, "parametric", random_seed=1)
+    counts = np.round(10 * found.replicates["mean"])
+    assert np.mean(counts == 0) > 0.03
+    limits = found.conf_int("studentized").loc["mean"]
+    assert limits["upper"] == np.inf
+    assert limits["replicates"] == 999
+    with np.errstate(all="ignore"):  # the standard error of a log mean is 1 / sqrt(events)
+        away = np.log(counts / 3)
+        t = np.sort(np.where(counts > 0, away * np.sqrt(counts), -np.inf))
+    assert limits["lower"] == pytest.approx(0.3 * np.exp(-t[974] / np.sqrt(3)), rel=1e-6)
+
+
+def test_a_limit_beyond_the_last_replicate_is_said(air):
+    """An exponential mean of 12 hours is skewed: the upper tail of 0.005 moves further out."""
+    found = bootstrap(air, 99, "parametric", random_seed=1)
+    with pytest.warns(pymle.Notice, match=r"first or last is a bca limit of `mu`"):
+        table = found.conf_int("bca", 0.99)
+    assert table.loc["mu", "upper"] == found.replicates["mu"].max()
+    with pytest.warns(pymle.Notice, match=r"percentile limit of `mu`"):
+        found.conf_int("percentile", 0.99)
+
+
 # ----- the surface ---------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Of .* replicates:pymle.Notice")
 def test_limits_of_a_table(regression):
     fitted = regression[2]
     table = fitted.conf_int(method="bootstrap", n_boot=199, random_seed=1, progressbar=False)

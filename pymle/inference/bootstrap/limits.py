@@ -117,9 +117,9 @@ def tails(level: float) -> np.ndarray:
     return np.array([0.5 * (1.0 - level), 0.5 * (1.0 + level)])
 
 
-def percentile(replicates: np.ndarray, level: float) -> tuple[float, float]:
-    """Percentile limits of one entry; replicates without nan."""
-    low, high = quantiles(np.sort(replicates), tails(level))
+def at(probabilities: np.ndarray, replicates: np.ndarray) -> tuple[float, float]:
+    """Quantiles of one entry's replicates, none of them nan: percentile and BCa limits."""
+    low, high = quantiles(np.sort(replicates), probabilities)
     return float(low), float(high)
 
 
@@ -170,10 +170,16 @@ def studentized(
     return float(low), float(high)
 
 
-def bca(
+def beyond(probabilities: np.ndarray, n: int) -> bool:
+    """Whether a probability lies before the first or after the last of n replicates."""
+    place = (n + 1) * np.asarray(probabilities)
+    return bool(np.any((place < 1.0 - 1e-9) | (place > n + 1e-9)))
+
+
+def bca_tails(
     value: float, replicates: np.ndarray, acceleration: float, level: float
-) -> tuple[float, float]:
-    """Bias-corrected and accelerated limits.
+) -> np.ndarray:
+    """Probabilities of the replicates that bias-corrected and accelerated limits ask for.
 
     Parameters
     ----------
@@ -184,7 +190,7 @@ def bca(
 
     Returns
     -------
-    lower, upper : float
+    numpy.ndarray, shape (2,)
         nan where all replicates lie on one side of the estimate, or beyond the point where
         the transformation that they rest on turns back.
 
@@ -197,15 +203,14 @@ def bca(
     tied = np.isclose(replicates, value, rtol=1e-12, atol=0.0)
     share = float(np.mean((replicates < value) & ~tied) + 0.5 * np.mean(tied))
     if not 0.0 < share < 1.0 or not np.isfinite(acceleration):
-        return float("nan"), float("nan")
+        return np.array([np.nan, np.nan])
     bias = _NORMAL.inv_cdf(share)
     adjusted = []
     for p in tails(level):
         z = bias + _NORMAL.inv_cdf(p)
         below = 1.0 - acceleration * z
         adjusted.append(_NORMAL.cdf(bias + z / below) if below > 0.0 else float("nan"))
-    low, high = quantiles(np.sort(replicates), np.array(adjusted))
-    return float(low), float(high)
+    return np.array(adjusted)
 
 
 def inside(ends: tuple[float, float], low: float, high: float) -> bool:

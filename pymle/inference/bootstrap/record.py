@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pymle.errors import AnalysisError
+from pymle.errors import AnalysisError, Notice
 from pymle.inference.bootstrap import limits
 from pymle.inference.bootstrap.refits import Draws, Outcome
 from pymle.inference.bootstrap.spread import Spread, acceleration_of, spread_of
@@ -238,8 +239,15 @@ class Bootstrap:
         rows = []
         for j, (item, entry) in enumerate(self._entries):
             rows.append(self._limits(j, item, entry, method, level, scale, accelerations, errors))
-        columns = ["lower", "upper", "scale", "replicates"]
-        return pd.DataFrame(rows, index=list(self.labels), columns=columns)
+        columns = ["lower", "upper", "scale", "replicates", "beyond"]
+        table = pd.DataFrame(rows, index=list(self.labels), columns=columns)
+        if table["beyond"].any():
+            short = table.index[table["beyond"]]
+            warnings.warn(
+                Notice.few_replicates(method, level, list(short), int(table["replicates"].max())),
+                stacklevel=2,
+            )
+        return table.drop(columns="beyond")
 
     @property
     def _entries(self) -> list[tuple[Quantity, int]]:
@@ -262,16 +270,18 @@ class Bootstrap:
         scale: str,
         accelerations: np.ndarray | None,
         errors: tuple[np.ndarray, np.ndarray] | None,
-    ) -> tuple[float, float, str, int]:
+    ) -> tuple[float, float, str, int, bool]:
         value, values = float(self.estimate.iloc[j]), self._column(j)
         held = item.free is not None and not item.free[entry]
         if len(values) < 2 or held or not np.isfinite(value):
-            return np.nan, np.nan, "-", len(values)
-        if method == "percentile":
-            return *limits.percentile(values, level), "-", len(values)
+            return np.nan, np.nan, "-", len(values), False
+        tails = limits.tails(level)
         if method == "bca":
             assert accelerations is not None
-            return *limits.bca(value, values, float(accelerations[j]), level), "-", len(values)
+            tails = limits.bca_tails(value, values, float(accelerations[j]), level)
+        beyond = method != "normal" and limits.beyond(tails, len(values))
+        if method in ("percentile", "bca"):
+            return *limits.at(tails, values), "-", len(values), beyond
         low, high = float(item.low[entry]), float(item.high[entry])
         column = self.replicates.to_numpy()[:, j]
         there = ~np.isnan(column)
@@ -291,7 +301,7 @@ class Bootstrap:
         if scale != "identity" and item.joint and not limits.inside(found, low, high):
             on = limits.scale_for(value, low, high, plain=False)
             found = formed(on)
-        return *found, on.name, len(values)
+        return *found, on.name, len(values), beyond
 
     def summary(self, method: str = "percentile", level: float = 0.95) -> pd.DataFrame:
         """Estimates with bias, standard error and limits.
