@@ -145,6 +145,15 @@ class PointFunction:
             return np.array([self.value(x) for x in points])
         return np.asarray(self._program("many", lambda: self._many)(points, *self._arguments))
 
+    def shapes(self, x: np.ndarray) -> list[tuple[int, ...]]:
+        """Shapes of the outputs at ``x`` (k,), before they are flattened."""
+        x = np.asarray(x, dtype=np.float64)
+        if self._route != "jax":
+            return [np.shape(output) for output in self._call(x, *self._arguments)]
+        import jax
+
+        return [tuple(output.shape) for output in jax.eval_shape(self._call, x, *self._arguments)]
+
     def second(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Second derivatives (k, k) of the weighted sum of the values."""
         x = np.asarray(x, dtype=np.float64)
