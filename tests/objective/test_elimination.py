@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse
 
 from pymle.objective.integrate.elimination import eliminate
+from pymle.objective.integrate.numeric import Numeric
 
 RNG = np.random.default_rng(4)
 
@@ -84,6 +85,35 @@ def test_equals_dense(name: str, both_triangles: bool):
     if both_triangles:
         twice = np.where(part.row > part.col, 0.0, twice)
     np.testing.assert_allclose(gradient, twice * inverse[part.row, part.col], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("both_triangles", [True, False])
+def test_numpy_equals_dense(name: str, both_triangles: bool):
+    matrix = MATRICES[name]
+    dense = matrix.toarray()
+    part = matrix if both_triangles else sparse.tril(matrix).tocoo()
+    factor = Numeric(eliminate(part.row, part.col, len(dense))).factorise(part.data)
+    assert factor.logdet == pytest.approx(np.linalg.slogdet(dense)[1], rel=1e-12, abs=1e-10)
+    assert factor.smallest_pivot > 0
+    right = RNG.normal(size=(len(dense), 3))
+    np.testing.assert_allclose(dense @ factor.solve(right), right, atol=1e-9)
+    np.testing.assert_allclose(dense @ factor.solve(right[:, 0]), right[:, 0], atol=1e-9)
+    inverse = np.linalg.inv(dense)
+    twice = np.where(part.row == part.col, 1.0, 2.0)
+    if both_triangles:
+        twice = np.where(part.row > part.col, 0.0, twice)
+    np.testing.assert_allclose(
+        factor.logdet_slope(), twice * inverse[part.row, part.col], atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ["chain", "dense", "crossed"])
+def test_numpy_sees_an_indefinite_matrix(name: str):
+    part = MATRICES[name].tocoo()
+    values = part.data - 1e3 * (part.row == part.col) * (part.row == 3)
+    factor = Numeric(eliminate(part.row, part.col, part.shape[0])).factorise(values)
+    assert not factor.smallest_pivot > 0
 
 
 def test_an_indefinite_matrix_is_seen():

@@ -21,42 +21,11 @@ from typing import Any
 
 import numpy as np
 
-#: Multiplications that cost as much as one more round: its dispatch, and its compilation once.
-_ROUND_COST = 4e6
-#: Rounds after which small groups are gone.
-_FEW_ROUNDS = 4
-#: Largest dense core.
-LARGEST_CORE = 6000
-#: Multiplications by gather and scatter that cost as much as one of a dense factorisation.
-_SCATTER_COST = 40.0
-#: Rounds within which an independent set is made maximal.
-_SWEEPS = 12
+from pymle.objective.integrate.ordering import LARGEST_CORE, Round, rounds_of
 
 
 class TooDenseError(Exception):
     """The matrix fills up beyond what can be factorised."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round of elimination.
-
-    Attributes
-    ----------
-    arrays : dict of str to numpy.ndarray
-        ``pivot`` (places of the eliminated unknowns), ``keep`` (places of the others),
-        ``back`` (the inverse of both),
-        ``edge`` (off-diagonal entries that touch an eliminated unknown), ``owner`` and ``end``
-        (their eliminated and their remaining unknown), ``kept`` (other off-diagonal entries)
-        and ``kept_to`` (their places in the next round), ``left``, ``right``, ``to`` (pairs of
-        edges of one eliminated unknown, and the entry that they change).
-    size, edges : int
-        Unknowns and off-diagonal entries of the next round.
-    """
-
-    arrays: dict[str, np.ndarray]
-    size: int
-    edges: int
 
 
 @dataclass(frozen=True)
@@ -255,108 +224,10 @@ def eliminate(rows: np.ndarray, columns: np.ndarray, size: int) -> Elimination:
     first = np.concatenate([[True], keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, bool)
     upper = off[order[first]]
     edges = np.stack([low[order[first]], high[order[first]]])
-    # Small groups are gone after a few rounds: no core, and none of its library calls, is left.
-    rounds, edges_left, left = _plan(edges, size, 0.0, most=_FEW_ROUNDS)
-    if left:
-        rounds, edges_left, left = _plan(edges, size, _ROUND_COST)
-    edges = edges_left
+    rounds, edges, left = rounds_of(edges, size)
     if left > LARGEST_CORE:
         raise TooDenseError(f"a dense core of {left} unknowns")
     own = np.arange(left)
     core = np.concatenate([own * (left + 1), edges[1] * left + edges[0]]).astype(np.uint32)
     places = diagonal.astype(np.uint32), upper.astype(np.uint32)
     return Elimination(size, *places, tuple(rounds), core, left)
-
-
-def _plan(
-    edges: np.ndarray, size: int, round_cost: float, most: int | None = None
-) -> tuple[list[Round], np.ndarray, int]:
-    """Rounds, and what is left after them: entries, and how many unknowns."""
-    rounds: list[Round] = []
-    while size and (most is None or len(rounds) < most):
-        chosen = _independent(edges, size, round_cost)
-        if chosen is None:
-            break
-        step, edges, size = _round(edges, size, chosen)
-        rounds.append(step)
-    return rounds, edges, size
-
-
-def _independent(edges: np.ndarray, size: int, round_cost: float) -> np.ndarray | None:
-    """Unknowns to eliminate together (a mask), or None where dense is cheaper."""
-    a, b = edges
-    if len(a) == 0:
-        return np.ones(size, dtype=bool)
-    degree = np.bincount(a, minlength=size) + np.bincount(b, minlength=size)
-    # Unknowns with many neighbours fill the matrix: they wait.
-    bound = max(4, 2 * int(np.median(degree)), int(degree.min()))
-    eligible = degree <= bound
-    # A fixed pseudo-random order breaks ties, so that a chain loses nearly half in a round.
-    tie = np.random.default_rng(size).permutation(size)
-    rank = np.empty(size, dtype=np.int64)
-    rank[np.lexsort((tie, degree))] = np.arange(size)
-    chosen = np.zeros(size, dtype=bool)
-    open_ = eligible.copy()
-    for _ in range(_SWEEPS):
-        live = open_[a] & open_[b]
-        best = np.full(size, np.iinfo(np.int64).max)
-        np.minimum.at(best, a[live], rank[b[live]])
-        np.minimum.at(best, b[live], rank[a[live]])
-        new = open_ & (rank < best)
-        if not new.any():
-            break
-        chosen |= new
-        open_ &= ~new
-        open_[b[new[a]]] = False
-        open_[a[new[b]]] = False
-    fill = float(np.sum(degree[chosen].astype(float) ** 2)) / 2
-    gain = (size**3 - (size - chosen.sum()) ** 3) / 3.0
-    if size <= LARGEST_CORE and fill * _SCATTER_COST + round_cost > gain:
-        return None
-    return chosen if chosen.any() else None
-
-
-def _round(edges: np.ndarray, size: int, chosen: np.ndarray) -> tuple[Round, np.ndarray, int]:
-    a, b = edges
-    pivot, keep = np.flatnonzero(chosen), np.flatnonzero(~chosen)
-    place = np.empty(size, dtype=np.int64)
-    place[pivot], place[keep] = np.arange(len(pivot)), np.arange(len(keep))
-    touches = chosen[a] | chosen[b]
-    edge = np.flatnonzero(touches)
-    owner = np.where(chosen[a[edge]], a[edge], b[edge])
-    end = np.where(chosen[a[edge]], b[edge], a[edge])
-    order = np.lexsort((end, owner))
-    edge, owner, end = edge[order], place[owner[order]], place[end[order]]
-    left, right = _pairs(owner, len(pivot))
-    kept = np.flatnonzero(~touches)
-    n = len(keep)
-    old = place[a[kept]] * n + place[b[kept]]
-    low, high = end[left], end[right]
-    new = np.minimum(low, high) * n + np.maximum(low, high)
-    keys, inverse = np.unique(np.concatenate([old, new]), return_inverse=True)
-    arrays = {
-        "pivot": pivot,
-        "keep": keep,
-        "edge": edge,
-        "owner": owner,
-        "end": end,
-        "back": np.argsort(np.concatenate([pivot, keep])),
-        "kept": kept,
-        "kept_to": inverse[: len(old)],
-        "left": left,
-        "right": right,
-        "to": inverse[len(old) :],
-    }
-    small = {name: array.astype(np.uint32) for name, array in arrays.items()}
-    return Round(small, n, len(keys)), np.stack([keys // max(n, 1), keys % max(n, 1)]), n
-
-
-def _pairs(owner: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs (p < q) of positions with the same owner; ``owner`` is sorted."""
-    degree = np.bincount(owner, minlength=count)
-    begin = np.concatenate([[0], np.cumsum(degree)[:-1]])
-    after = degree[owner] - 1 - (np.arange(len(owner)) - begin[owner])
-    left = np.repeat(np.arange(len(owner)), after)
-    starts = np.concatenate([[0], np.cumsum(after)[:-1]]) if len(after) else np.zeros(0, int)
-    right = np.arange(len(left)) - np.repeat(starts, after) + left + 1
-    return left, right
