@@ -25,6 +25,7 @@ from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import ModelError
 from pymle.model import compat, walks
+from pymle.model.graphs.fields import missing_constant
 from pymle.model.graphs.repairs import before_derivation, before_gradient
 from pymle.model.layout import Block, Layout
 from pymle.model.sources import observed_sources
@@ -165,6 +166,10 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise ModelError.no_logp(error) from error
     found = {name: compat.as_tensor(logp) for name, logp in zip(names, logps, strict=True)}
+    for name in names:
+        constant = missing_constant(model[name])
+        if constant is not None:
+            found[name] = found[name] + replace_random(model, values, [constant])[0]
     draws = [
         v.name or str(v.owner.op)
         for v in ancestors(list(found.values()))

@@ -19,6 +19,8 @@ from pymle.model.walks import (
     through_copies,
 )
 
+_SAMPLE = 5  # entries from which a vector may be a sample of a population
+
 
 class Evidence(ModelGraph):
     """A model's graph, asked what its variables may be.
@@ -72,10 +74,17 @@ class Evidence(ModelGraph):
         return any(n.outputs[0].type.shape == shape for n in elementwise)
 
     def fills_the_data(self, rv: Any) -> bool:
-        """Whether a variable has as many entries as there are observations."""
+        """Whether a variable has as many entries as there are observations.
+
+        A handful are no sample of a population, and a Potential that a variable reaches may
+        hold any number of observations: neither is evidence.
+        """
+        if any(rv in self.free_among([p]) for p in self.model.potentials):
+            return False
         rows = [_size(self.model.rvs_to_values[o]) for o in self.model.observed_RVs]
         size = _size(rv)
-        return rv.ndim > 0 and bool(rows) and size is not None and size >= max(r or 0 for r in rows)
+        most = max((r or 0 for r in rows), default=0)
+        return rv.ndim > 0 and size is not None and size >= max(most, _SAMPLE) and most > 0
 
     def level_shared_with(self, rv: Any) -> list[str]:
         """Free variables in a sum with the entries of a variable: a constant may move between."""

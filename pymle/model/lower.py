@@ -26,6 +26,7 @@ from pytensor.graph.traversal import ancestors
 
 from pymle.model import compat
 from pymle.model.density import DataInput, data_inputs, freeze_shared
+from pymle.model.graphs.decompositions import decomposed, gathered
 from pymle.model.graphs.products import vector_first
 from pymle.model.graphs.repairs import before_lowering, differenced_ops
 
@@ -167,6 +168,8 @@ def _lower(
     started: float,
 ) -> Lowered:
     reasons: list[str] = []
+    observed = [model.rvs_to_values[rv] for rv in model.observed_RVs]
+    outputs = gathered(decomposed(outputs, observed), observed)
 
     def frozen_outputs(*, as_arguments: bool) -> tuple[list[DataInput], list[Any], bool]:
         data = data_inputs(model, outputs, as_arguments=as_arguments)

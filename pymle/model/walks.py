@@ -205,11 +205,15 @@ class ModelGraph:
 
     @cached_property
     def clients(self) -> dict[Any, list[Any]]:
-        """Nodes that use each variable, over everything the model holds."""
-        outputs = [*self.model.observed_RVs, *self.model.potentials, *self.model.deterministics]
+        """Nodes that use each variable on the way to the objective.
+
+        A Deterministic that only reports something, or a variable that nothing observed
+        depends on, is no evidence about what it is computed from.
+        """
+        outputs = [*self.model.observed_RVs, *self.model.potentials]
         found: dict[Any, list[Any]] = {}
         seen: set[Any] = set()
-        for variable in ancestors([*outputs, *self.free]):
+        for variable in ancestors(outputs):
             node = variable.owner
             if node is None or node in seen:
                 continue

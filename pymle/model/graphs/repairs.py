@@ -33,6 +33,7 @@ from pytensor.raise_op import CheckAndRaise
 from pytensor.scan.op import Scan
 from pytensor.tensor.elemwise import Elemwise
 
+from pymle.model.graphs.fields import dense
 from pymle.model.graphs.patterns import RULES
 from pymle.model.graphs.precision import promote
 from pymle.model.graphs.special_ops import PiecewisePolynomial, Special, register_with_jax
@@ -64,7 +65,7 @@ def before_derivation(variables: Sequence[Variable]) -> list[Variable]:
         it derives: constants would be folded in single precision, and known expressions lose
         their form.
     """
-    new = _rebuild(promote(variables), (squared_distances,))[0]
+    new = _rebuild(promote(variables), (squared_distances, dense))[0]
     for after, before in zip(new, variables, strict=True):
         after.name = before.name
     return new
@@ -130,6 +131,22 @@ def differenced_ops(outputs: Sequence[Variable]) -> tuple[str, ...]:
 
 def _changed(new: Sequence[Variable], old: Sequence[Variable]) -> bool:
     return any(a is not b for a, b in zip(new, old, strict=True))
+
+
+def rebuild(outputs: list[Variable], rules: Sequence[Rule]) -> list[Variable]:
+    """Apply rules to every node, roots first.
+
+    Parameters
+    ----------
+    outputs : list of Variable
+    rules : sequence of callable
+        From a node to its new outputs, or None to leave it.
+
+    Returns
+    -------
+    list of Variable
+    """
+    return _rebuild(outputs, rules)[0]
 
 
 def _rebuild(

@@ -201,11 +201,14 @@ class Laplace:
     def _search(
         self, x: Any, weights: Any, held: Any, data: Any, static: Any, u0: Any
     ) -> tuple[Any, Any]:
-        """Damped Newton to the mode."""
+        """Damped Newton to the mode; a saddle is left along its negative curvature."""
         import jax
         import jax.numpy as jnp
 
         diagonal = static["elimination"]["diagonal"]
+        # Of one sign, so that effects that are alike leave a saddle together, and of
+        # different sizes, so that no symmetry among them is kept.
+        push = 1.0 + 0.5 * jnp.sin(1.0 + jnp.arange(u0.shape[0]))
 
         def evaluate(u: Any) -> tuple[Any, Any, Any]:
             value, slope = self._inner(x, u, held, weights, data)
@@ -232,6 +235,13 @@ class Laplace:
             # A pivot that is zero but for rounding is one: nothing holds these effects.
             definite = (factor.smallest_pivot > SINGULAR * size.max()) & jnp.all(jnp.isfinite(step))
             twice = jnp.dot(step, slope)
+            # No slope where the information is not positive definite: a saddle (u ** 2 at zero).
+            # The damping that just makes it so leaves the directions of negative curvature
+            # as the long ones of the solution.
+            saddle = definite & ~state["definite"] & (twice < _NEAR)
+            away = factor.solve(push * jnp.sqrt(size))
+            away = away / jnp.max(jnp.abs(away) * jnp.sqrt(size)) * 0.5 ** state["pushes"]
+            step = jnp.where(saddle, away, step)
             return {
                 "u": u,
                 "at": at,
@@ -241,6 +251,7 @@ class Laplace:
                 "near": definite & (twice < _NEAR) & (damping == 0.0),
                 "damping": damping,
                 "steps": state["steps"] + 1,
+                "pushes": state["pushes"] + saddle,
                 "done": accept & state["near"],
             }
 
@@ -264,6 +275,7 @@ class Laplace:
             # Eased to zero when the start is accepted.
             "damping": jnp.zeros(()),
             "steps": jnp.zeros((), dtype=int),
+            "pushes": jnp.zeros((), dtype=int),
             "done": no,
         }
         last = jax.lax.while_loop(going, advance, first)
