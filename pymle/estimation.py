@@ -100,6 +100,11 @@ class Estimator:
         """Constraints between the parameters, under which every fit is made."""
         return self._settings.constraints
 
+    @property
+    def settings(self) -> Settings:
+        """How it fits, for estimators of other objectives of the same model."""
+        return self._settings
+
     def estimate(
         self,
         *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pymle.fit.checks import Checks
+from pymle.fit.comparison import Comparison
 from pymle.fit.constrained import Constrained
 from pymle.fit.effects import Effects
 from pymle.fit.hypotheses import Hypotheses
@@ -19,6 +20,7 @@ class Fit(
     Hypotheses,
     Predictions,
     Posterior,
+    Comparison,
     Effects,
     Integration,
     Checks,
