@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from pymle.bind import (
 )
 from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
-from pymle.model import Constraints, Problem, at_values, impossible_terms
+from pymle.model import Constraints, Problem, at_values, can_be_penalised, impossible_terms
 from pymle.objective import Likelihood
 from pymle.optimize import (
     Search,
@@ -40,15 +40,22 @@ from pymle.restrict import Bounded, Restricted
 from pymle.verdict import (
     Curvature,
     Saturated,
+    Separation,
     Tails,
+    Verdict,
     assess,
     curvature_of,
     derivative_check,
+    find_separation,
     find_tails,
+    is_suspicious,
+    separated,
 )
 
 #: Scale parameters up to which the start is looked for along each.
 _MOST_SCALES = 6
+#: Distances, in units of a change in the scores, from which separated data are searched again.
+_FAR_OUT = (16.0, 24.0, 32.0)
 #: Prior draws that are tried where PyMC's initial point is impossible under the data.
 _TRIED = 64
 
@@ -282,6 +289,7 @@ class Estimator:
         weights: list[np.ndarray] | None,
         start: Mapping[str, np.ndarray],
         seconds: float,
+        away: Separation | None = None,
     ) -> Estimate:
         solution, layout, lowered = found.solution, problem.layout, problem.lowered
         curvature: Curvature | None = None
@@ -337,6 +345,24 @@ class Estimator:
         )
         if verdict.ok:
             self._check = check
+        searched = away is not None
+        if away is None and bound is None and problem.effects is None:
+            away = self._separation(problem, likelihood, found, curvature, verdict)
+        if away is not None:
+            # Everything else at its limit, with the directions that are left without a standard
+            # error: the search may have stopped before, or gone too far.
+            tails = away.tails(solution.x, tails)
+            limit = tails is not None and bool(
+                curvature is not None and curvature.finite and _settled(tails, solution, curvature)
+            )
+            if not limit and not searched:
+                again = self._at_the_limit(likelihood, found, away)
+                if again is not None:
+                    return self._finish(
+                        problem, likelihood, again, bound, weights, start, seconds, away
+                    )
+            firth = can_be_penalised(problem)
+            verdict = separated(verdict, away, limit=limit, firth=firth)
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
             loglik, logposterior = likelihood.further(solution.x)[-1], solution.value
@@ -386,6 +412,37 @@ class Estimator:
             restriction=None if bound is None else bound.restriction,
             reml=problem.reml,
         )
+
+    def _separation(
+        self,
+        problem: Problem,
+        likelihood: Likelihood,
+        found: Search,
+        curvature: Curvature | None,
+        verdict: Verdict,
+    ) -> Separation | None:
+        solution, real = found.solution, problem.coordinates.real_coordinates
+        if not is_suspicious(likelihood.value, solution, curvature, verdict, real):
+            return None
+        others = any(term.kind != "observed" for term in problem.terms)
+        return find_separation(likelihood, problem.layout, solution.x, found.start, others=others)
+
+    def _at_the_limit(
+        self, likelihood: Likelihood, found: Search, away: Separation
+    ) -> Search | None:
+        """The search begun again far out along a direction, where everything else is settled."""
+        for length in _FAR_OUT:
+            begin = away.beyond(found.start, length)
+            if begin is None or not _usable(likelihood, begin):
+                continue
+            solution = maximise(likelihood, begin, method=self._settings.method)
+            tails = away.tails(solution.x, None)
+            if tails is None or not np.isfinite(solution.value):
+                continue
+            curvature = curvature_of(-hessian_of(likelihood, solution.x)[0])
+            if curvature.finite and _settled(tails, solution, curvature):
+                return replace(found, solution=solution)
+        return None
 
     @property
     def _notices(self) -> tuple[str, ...]:

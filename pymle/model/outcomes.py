@@ -1,0 +1,72 @@
+"""Which observations take finitely many values, so that expectations are sums over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pymle.model.roles import PRIOR, RANDOM
+
+#: Distributions whose entries take values from zero to a number that their parameters give.
+_FINITE = frozenset(
+    ("Bernoulli", "BetaBinomial", "Binomial", "Categorical", "DiscreteUniform", "HyperGeometric")
+)
+
+
+def can_be_penalised(problem: Any) -> bool:
+    """Whether the expected information is a finite sum over the outcomes of observations.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    bool
+    """
+    return not why_not_finite(problem)
+
+
+def why_not_finite(problem: Any) -> str:
+    """What keeps the expected information from being a finite sum; empty if nothing does.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    str
+    """
+    model = problem.model
+    if problem.effects is not None or problem.roles.names(RANDOM):
+        return "random effects are integrated out"
+    dropped = problem.roles.names(PRIOR)
+    kept = [str(p.name) for p in model.potentials if p.name not in dropped]
+    if kept:
+        return f"the Potential `{kept[0]}` has no outcomes that could be added up"
+    if not model.observed_RVs:
+        return "nothing is observed"
+    for rv in model.observed_RVs:
+        law = law_of(rv)
+        if law not in _FINITE:
+            return f"`{rv.name}` is {law}, which takes infinitely many values"
+        if not np.issubdtype(np.dtype(rv.dtype), np.integer):
+            return f"`{rv.name}` is not an integer"
+    return ""
+
+
+def law_of(rv: Any) -> str:
+    """Name of the distribution of an observed variable, such as ``Binomial``.
+
+    Parameters
+    ----------
+    rv : Variable
+
+    Returns
+    -------
+    str
+    """
+    op = rv.owner.op
+    return type(getattr(op, "core_op", op)).__name__.removesuffix("RV")
