@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Effects up to which products of quadrature points are taken.
 LARGEST_PRODUCT = 3
+#: Entries of a factorisation beyond which it is not compiled.
+_DIRECT = 100_000
 
 
 def likelihood_of(
@@ -91,11 +93,14 @@ def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: b
 def _marginal(
     problem: Problem, plan: Any, weights: list[np.ndarray], programs: Any, *, quick: bool
 ) -> Marginal:
+    from pymle.objective.integrate.direct import Direct
+    from pymle.objective.integrate.laplace import Laplace
     from pymle.objective.integrate.marginal import Marginal
 
     data, effects = problem.arguments(problem.lowered), problem.effects
     assert effects is not None
-    return Marginal(
+    direct = type(plan.laplace) is Laplace and plan.entries > _DIRECT
+    return (Direct if direct else Marginal)(
         plan,
         effects.start(),
         held=problem.coordinates.held_vector,
