@@ -1,25 +1,24 @@
-"""What every fit has: the estimate, its verdict, criteria and points."""
+"""What every fit has besides readings of its estimate: its model, points and Deterministics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from pymle.errors import AnalysisError
-from pymle.estimate import Estimate, FitRecord
+from pymle.estimate import Estimate
+from pymle.fit.readings import Readings
 from pymle.fitted import Fitted
 from pymle.inference import Derived
 from pymle.inference.quantity import estimated_or_predicted
 from pymle.model import Problem
-from pymle.verdict import Verdict
 
 
-class Core:
-    """The estimate behind a fit, and what is read off it.
+class Core(Readings):
+    """The estimate behind a fit with its problem, and what is read off them.
 
     Parameters
     ----------
@@ -30,63 +29,9 @@ class Core:
         self._fitted = fitted
 
     @property
-    def estimate(self) -> Estimate:
-        """The frozen record that every analysis is a function of."""
-        return self._estimate
-
-    @property
-    def objective(self) -> str:
-        """``mle`` or ``map``."""
-        return self._estimate.objective
-
-    @property
     def roles(self) -> Any:
         """The roles table of the model."""
         return self._problem.roles
-
-    @property
-    def verdict(self) -> Verdict:
-        """Status with evidence, advice and the parameters concerned."""
-        return self._estimate.verdict
-
-    @property
-    def record(self) -> FitRecord:
-        """What ran: route, start, end, iterations, evaluations, seconds."""
-        return self._estimate.record
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """Things worth saying about how the model was read."""
-        return self._estimate.notices
-
-    @property
-    def loglik(self) -> float:
-        """Log-likelihood with all constants (for MAP: at the MAP point, without priors)."""
-        return self._estimate.loglik
-
-    @property
-    def logposterior(self) -> float:
-        """Log-likelihood plus log-priors of the parameters at the MAP point.
-
-        Raises
-        ------
-        AnalysisError
-            For a maximum-likelihood fit, which has no priors.
-        """
-        if self._estimate.logposterior is None:
-            raise AnalysisError(
-                "A maximum-likelihood fit has no posterior: its priors were dropped. "
-                "Use `pymle.find_MAP`."
-            )
-        return self._estimate.logposterior
-
-    @property
-    def nobs(self) -> float:
-        """Number of observations; nan for a Potential alone.
-
-        The sum of frequency weights; with sampling weights the rows with a positive one.
-        """
-        return self._estimate.nobs
 
     @property
     def integrated(self) -> str:
@@ -103,49 +48,6 @@ class Core:
         if points > 1:
             how = f"adaptive Gauss-Hermite quadrature with {points} points"
         return f"{', '.join(sizes)}, by {how}"
-
-    @property
-    def nparams(self) -> int:
-        """Number of free parameters (a simplex of four counts three)."""
-        return self._estimate.nparams
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion, 2 k - 2 log-likelihood.
-
-        Raises
-        ------
-        AnalysisError
-            For a MAP fit.
-        """
-        self._only_mle("AIC")
-        return self._estimate.aic
-
-    @property
-    def aicc(self) -> float:
-        """AIC with the small-sample term 2 k (k + 1) / (n - k - 1); infinite if n <= k + 1.
-
-        Raises
-        ------
-        AnalysisError
-            For a MAP fit, or without a number of observations.
-        """
-        self._only_mle("AICc")
-        self._needs_nobs("AICc")
-        return self._estimate.aicc
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion, k log(n) - 2 log-likelihood.
-
-        Raises
-        ------
-        AnalysisError
-            For a MAP fit, or without a number of observations.
-        """
-        self._only_mle("BIC")
-        self._needs_nobs("BIC")
-        return self._estimate.bic
 
     @cached_property
     def params(self) -> xr.Dataset:
@@ -190,12 +92,13 @@ class Core:
     def _shown_deterministics(self) -> list[str]:
         return self._problem.small_deterministics()
 
-    def _only_mle(self, what: str) -> None:
-        if self._estimate.objective != "mle":
-            raise AnalysisError.needs_mle(what)
-        if self._estimate.weights_kind == "sampling":
-            raise AnalysisError.sampling_weights(what)
+    @property
+    def _further_names(self) -> tuple[str, ...]:
+        """What tables can show besides the parameters."""
+        effects, model = self._problem.effects, self._problem.model
+        return (*(effects.names if effects else ()), *(d.name for d in model.deterministics))
 
-    def _needs_nobs(self, what: str) -> None:
-        if not np.isfinite(self.nobs):
-            raise AnalysisError.needs_nobs(what)
+    @property
+    def _dims(self) -> Mapping[str, Sequence[str | None]]:
+        """Dims of the named variables that have some."""
+        return self._problem.model.named_vars_to_dims

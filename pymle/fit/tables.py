@@ -155,21 +155,7 @@ class Tables(Core):
             cov, scale = None, cov
         options = {"k": k, "lags": lags, "simulations": simulations, "random_seed": random_seed}
         record = estimate_covariance(self._fitted, cov, clusters=clusters, **options)
-        layout = self._estimate.layout
-        if scale == "unconstrained":
-            labels = list(layout.free_labels)
-            matrix = record.unconstrained
-        elif scale == "natural":
-            keep = ~layout.fixed
-            labels = [label for label, kept in zip(layout.labels, keep, strict=True) if kept]
-            matrix = record.natural[np.ix_(keep, keep)]
-        else:
-            raise AnalysisError.argument("scale", scale, '"natural" or "unconstrained"')
-        out = pd.DataFrame(matrix, index=labels, columns=labels)
-        out.attrs.update(record.summary)
-        if record.name != "observed":
-            out.columns.name = record.label
-        return out
+        return report.covariance_table(self._estimate, record, scale)
 
     def correlation(
         self,

@@ -2,7 +2,16 @@
 
 from pymle.report.bar import bar
 from pymle.report.progress import counting, progress
-from pymle.report.table import full_table, summary_table
+from pymle.report.table import covariance_table, full_table, summary_table
 from pymle.report.text import fit_html, fit_text
 
-__all__ = ["bar", "counting", "fit_html", "fit_text", "full_table", "progress", "summary_table"]
+__all__ = [
+    "bar",
+    "counting",
+    "covariance_table",
+    "fit_html",
+    "fit_text",
+    "full_table",
+    "progress",
+    "summary_table",
+]

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pymle.errors import AnalysisError
+from pymle.estimate import Estimate
 from pymle.inference import Covariance, Limits, derived, wald_limits
+from pymle.model import entry_labels
 
 COLUMNS = ["estimate", "se", "z", "p", "lower", "upper"]
 
@@ -69,9 +71,7 @@ def full_table(
         raise AnalysisError.argument("level", level, "a number between 0 and 1")
     estimate = fit.estimate
     parameters = [b.name for b in estimate.layout.blocks if not b.wholly_fixed]
-    effects = fit._problem.effects
-    known = parameters + list(effects.names if effects else ())
-    known += [d.name for d in fit._problem.model.deterministics]
+    known = parameters + list(fit._further_names)
     default = parameters + fit._shown_deterministics
     chosen = select_names(default, known, var_names, filter_vars)
     pieces = []
@@ -95,6 +95,36 @@ def full_table(
         table.columns.name = covariance.label
         table.attrs.update(covariance.summary)
     return table if not coords else table.loc[_at_coords(fit, chosen, table.index, coords)]
+
+
+def covariance_table(estimate: Estimate, record: Covariance, scale: str) -> pd.DataFrame:
+    """A covariance of the estimated entries as a labelled frame.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    record : Covariance
+    scale : {"natural", "unconstrained"}
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    layout = estimate.layout
+    if scale == "unconstrained":
+        labels = list(layout.free_labels)
+        matrix = record.unconstrained
+    elif scale == "natural":
+        keep = ~layout.fixed
+        labels = [label for label, kept in zip(layout.labels, keep, strict=True) if kept]
+        matrix = record.natural[np.ix_(keep, keep)]
+    else:
+        raise AnalysisError.argument("scale", scale, '"natural" or "unconstrained"')
+    out = pd.DataFrame(matrix, index=labels, columns=labels)
+    out.attrs.update(record.summary)
+    if record.name != "observed":
+        out.columns.name = record.label
+    return out
 
 
 def _frame(labels: Sequence[str], limits: Limits, keep: np.ndarray) -> pd.DataFrame:
@@ -166,7 +196,7 @@ def _at_coords(
 ) -> list[bool]:
     """Which rows have the asked coordinates; variables without the dim stay."""
     layout = fit.estimate.layout
-    dims_of = fit._problem.model.named_vars_to_dims
+    dims_of = fit._dims
     used = {dim for name in chosen for dim in (dims_of.get(name) or ())}
     for dim, wanted in coords.items():
         if dim not in used or dim not in layout.coords:
@@ -178,7 +208,7 @@ def _at_coords(
     for name in chosen:
         dims: tuple[str, ...] = tuple(dims_of.get(name) or ())
         rows = (
-            fit._problem.labels_of(name, tuple(len(layout.coords[d]) for d in dims))
+            entry_labels(name, [len(layout.coords[d]) for d in dims], dims, layout.coords)
             if all(d in layout.coords for d in dims) and dims
             else None
         )
