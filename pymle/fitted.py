@@ -43,6 +43,8 @@ class Fitted:
         self.problem = problem
         self.estimator = estimator
         self.given_weights = weights
+        #: What one analysis found and another may use, by name.
+        self.kept: dict[str, Any] = {}
 
     @cached_property
     def weights(self) -> list[np.ndarray] | None:

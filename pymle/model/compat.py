@@ -106,3 +106,17 @@ def pareto_k(log_weights: np.ndarray) -> np.ndarray:
 
     # It takes log-likelihoods that are left out: logarithms of inverse weights.
     return np.atleast_1d(np.asarray(array_stats.psislw(-np.array(log_weights))[1], np.float64))
+
+
+def without_jitter(arguments: dict[str, Any]) -> None:
+    """Complete the arguments of ``pm.sample`` so that JAX samplers keep the starts they are given.
+
+    Parameters
+    ----------
+    arguments : dict
+        Changed in place.
+    """
+    import pymc
+
+    name = "nuts_sampler_kwargs" if pymc.__version__.startswith("5.") else "nuts"
+    arguments[name] = {"jitter": False, **dict(arguments.get(name) or {})}
