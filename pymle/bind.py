@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pymle.errors import DataError, ModelError, PointError
+from pymle.errors import AnalysisError, DataError, ModelError, PointError
 from pymle.model import Problem, places_in
 from pymle.objective import ElementwiseMap, Leading, Likelihood, PointFunction
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pymle.objective.integrate.independent import Independent
     from pymle.objective.integrate.marginal import Marginal
 
+#: Outcomes of one observation that are added up for a penalised likelihood.
+MOST_OUTCOMES = 200
 #: Effects up to which products of quadrature points are taken.
 LARGEST_PRODUCT = 3
 #: Entries of a factorisation beyond which it is not compiled.
@@ -43,6 +45,10 @@ def likelihood_of(
     if problem.effects is not None:
         return _marginal_of(problem, weights, quick=quick)
     programs = _programs(problem, lowered)
+    call = lowered.call
+    if problem.penalty is not None:
+        programs = programs.setdefault("penalised", {})
+        call = _penalised_call(problem, programs)
     held = programs.setdefault("held", problem.coordinates.held_vector)
     own = [held, *(item.value for item in lowered.data if (item.name or "") not in problem.given)]
     if weights is None:
@@ -51,7 +57,7 @@ def likelihood_of(
         weights = list(programs["ones"])
         own += weights
     return Likelihood(
-        lowered.call,
+        call,
         size=problem.layout.size,
         held=held,
         weights=weights,
@@ -62,9 +68,73 @@ def likelihood_of(
         rows=max([len(d) for d in data if np.ndim(d)] + [1]),
         programs=programs,
         lasting=own,
-        ceiling=problem.ceiling,
+        ceiling=problem.ceiling if problem.penalty is None else np.inf,
+        rowwise=problem.penalty is None,
         quick=quick,
     )
+
+
+def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
+    """The log-likelihood with Firth's penalty; the same function as long as outcomes stay."""
+    from pymle.objective.penalised import Outcomes, find_outcomes, log_densities, penalised
+
+    lowered, names = problem.lowered, [term.name for term in problem.observed]
+    if lowered.route != "jax" or not lowered.has_score or lowered.differenced:
+        why = lowered.reason or ", ".join(lowered.differenced)
+        raise AnalysisError.cannot_penalise(f"the model has no exact second derivatives ({why})")
+    data = problem.arguments(lowered)
+    held, weights = problem.coordinates.held_vector, ones_for(problem)
+    x = problem.coordinates.unconstrain(problem.coordinates.complete(None))
+    if "log-densities" not in programs:
+        programs["log-densities"] = log_densities(lowered.call)
+    found = []
+    for place, name in enumerate(names):
+        at = problem.data_place(name)
+        if at is None:
+            raise AnalysisError.cannot_penalise(f"the values of `{name}` are computed in the model")
+
+        def logps(outcome: int, at: int = at, place: int = place) -> np.ndarray:
+            given = list(data)
+            given[at] = np.full_like(np.asarray(data[at]), outcome)
+            return programs["log-densities"](x, held, tuple(weights), tuple(given))[place]
+
+        values = find_outcomes(logps, MOST_OUTCOMES)
+        if values is None:
+            raise AnalysisError.cannot_penalise(
+                f"`{name}` has more than {MOST_OUTCOMES} outcomes, or some that are not counted "
+                "from zero"
+            )
+        found.append(Outcomes(at, place, values))
+    key = tuple(tuple(each.values) for each in found)
+    if key not in programs:
+        # Functions of other outcomes are other programs.
+        for name in [name for name in programs if name not in ("log-densities", "held", "ones")]:
+            programs.pop(name)
+        volume = np.zeros(problem.layout.size, dtype=bool)
+        for block in problem.layout.blocks:
+            if block.support.kind == "ordered" and not np.any(block.fixed):
+                inner = np.zeros(block.shape, dtype=bool)
+                inner[..., 1:] = True
+                volume[block.free] = inner.ravel()
+        programs[key] = penalised(lowered.call, found, problem.layout.size, volume)
+    return programs[key]
+
+
+def unpenalised(problem: Problem, likelihood: Likelihood, x: np.ndarray) -> float:
+    """The log-likelihood without the penalty of the problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    likelihood : Likelihood
+        With the penalty.
+    x : numpy.ndarray, shape (k,)
+
+    Returns
+    -------
+    float
+    """
+    return float(problem.lowered.call(x, *likelihood.program[1:])[0])
 
 
 def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: bool) -> Marginal:

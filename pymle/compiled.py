@@ -24,7 +24,14 @@ from pymle.errors import (
 from pymle.estimation import Estimator, Settings, hessian_of
 from pymle.fit import Fit
 from pymle.fitted import Fitted
-from pymle.model import Problem, check_supported, resolve_model, restricted, summed_out
+from pymle.model import (
+    Problem,
+    check_penalty,
+    check_supported,
+    resolve_model,
+    restricted,
+    summed_out,
+)
 from pymle.model import roles as find_roles
 from pymle.objective import Likelihood
 
@@ -293,6 +300,7 @@ def make_problem(
     jacobian: bool,
     quadrature: int | None = None,
     reml: Sequence[str] | str | None = None,
+    penalty: str | None = None,
 ) -> Problem:
     """Roles, checks and layout of a model, arguments validated.
 
@@ -300,7 +308,8 @@ def make_problem(
     ----------
     model : pymc.Model or None
     objective : {"mle", "map"}
-    fixed, parameters, random, potentials, method, backend, n_starts, jacobian, quadrature, reml
+    fixed, parameters, random, potentials, method, backend, n_starts, jacobian, quadrature, \
+reml, penalty
         As in `pymle.find_MLE` and `pymle.find_MAP`.
 
     Returns
@@ -334,6 +343,8 @@ def make_problem(
     )
     if not model.observed_RVs and not model.potentials:
         raise ModelError.no_likelihood([rv.name for rv in model.free_RVs])
+    if penalty not in (None, "firth"):
+        raise AnalysisError.argument("penalty", penalty, '"firth" or None')
     flat = (reml,) if isinstance(reml, str) else tuple(reml or ())
     if flat and objective != "mle":
         raise AnalysisError.needs_mle("A restricted likelihood")
@@ -352,8 +363,11 @@ def make_problem(
         backend=backend,
         quadrature=None if quadrature is None else int(quadrature),
         reml=flat,
+        penalty=penalty,
     )
     problem.check_restricted()
+    if penalty is not None:
+        check_penalty(problem)
     return problem
 
 

@@ -113,7 +113,7 @@ class Estimate:
 
     Attributes
     ----------
-    objective : {"mle", "map"}
+    objective : {"mle", "map", "penalised"}
     layout : Layout
         Names, shapes, labels and places.
     x : numpy.ndarray, shape (k,)
@@ -153,6 +153,8 @@ class Estimate:
         Constraints between the parameters.
     reml : tuple of str
         Parameters that were integrated under a flat measure: the likelihood is restricted.
+    penalised : float or None
+        Log-likelihood with Firth's penalty, which is what was maximised.
     """
 
     objective: str
@@ -177,11 +179,17 @@ class Estimate:
     notices: tuple[str, ...]
     restriction: Restriction | None = None
     reml: tuple[str, ...] = ()
+    penalised: float | None = None
 
     @cached_property
     def curvature(self) -> Curvature | None:
         """Observed information (MAP: posterior curvature) on the unconstrained scale."""
         return None if self.curvature_source is None else self.curvature_source()
+
+    @property
+    def maximum(self) -> float:
+        """What was maximised: the log-likelihood, with its penalty where there is one."""
+        return self.loglik if self.penalised is None else self.penalised
 
     @property
     def curvature_is_cheap(self) -> bool:

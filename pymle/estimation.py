@@ -20,6 +20,7 @@ from pymle.bind import (
     likelihood_of,
     natural_function,
     observations,
+    unpenalised,
 )
 from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
@@ -366,6 +367,9 @@ class Estimator:
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
             loglik, logposterior = likelihood.further(solution.x)[-1], solution.value
+        penalised = None
+        if problem.penalty is not None:
+            loglik, penalised = unpenalised(problem, likelihood, solution.x), solution.value
         by_name = observations(problem, weights, self._settings.weights_kind)
         exact = "exact"
         if likelihood.differenced:
@@ -389,7 +393,7 @@ class Estimator:
             seconds_solve=max(seconds - likelihood.compile_seconds, 0.0),
         )
         return Estimate(
-            objective=problem.objective,
+            objective=problem.objective if problem.penalty is None else "penalised",
             layout=layout,
             x=solution.x,
             natural=natural,
@@ -411,6 +415,7 @@ class Estimator:
             notices=(*problem.roles.notices, *problem.notices, *self._notices),
             restriction=None if bound is None else bound.restriction,
             reml=problem.reml,
+            penalised=penalised,
         )
 
     def _separation(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymle.compiled import Compiled, checked_weights_kind, make_problem
+from pymle.errors import AnalysisError
 from pymle.estimation import Settings
 from pymle.fit import Fit
 from pymle.model import constraints_of
@@ -24,6 +25,7 @@ def find_MLE(
     constraints: str | Sequence[str] | None = None,
     quadrature: int | None = None,
     reml: Sequence[str] | None = None,
+    penalty: str | None = None,
     n_starts: int | str = "auto",
     method: str = "auto",
     backend: str = "auto",
@@ -73,6 +75,12 @@ def find_MLE(
     reml : sequence of str, optional
         Parameters to integrate out under a flat measure (``["beta"]``): the restricted
         likelihood of what is left. They come back in `Fit.random_effects`.
+    penalty : {"firth"}, optional
+        Maximise Firth's penalised likelihood: half the log-determinant of the expected
+        information is added, which keeps estimates finite under separation and takes out their
+        first-order bias in logistic regressions. For observations with finitely many outcomes
+        (Bernoulli, binomial, categorical, ordered), where the expectation is an exact sum.
+        Reported as penalised: without AIC, BIC and likelihood-ratio tests.
     n_starts : int or "auto"
         Number of starts; "auto" adds starts unless the log-likelihood looks concave.
     method : {"auto", "newton", "newton-cg", "lbfgs"}
@@ -140,6 +148,7 @@ def find_MLE(
         weights_kind=weights_kind,
         quadrature=quadrature,
         reml=reml,
+        penalty=penalty,
     )
     return compiled.fit(
         start=start,
@@ -239,6 +248,7 @@ def compile(
     constraints: str | Sequence[str] | None = None,
     quadrature: int | None = None,
     reml: Sequence[str] | None = None,
+    penalty: str | None = None,
 ) -> Compiled:
     """Compile a model's objective once, for many fits and evaluations.
 
@@ -248,7 +258,7 @@ def compile(
         Default: the model of the open ``with`` block.
     objective : {"mle", "map"}
     fixed, parameters, random, potentials, n_starts, method, backend, random_seed, jacobian, \
-weights, weights_kind, constraints, quadrature, reml
+weights, weights_kind, constraints, quadrature, reml, penalty
         As in `find_MLE` and `find_MAP`.
 
     Returns
@@ -280,6 +290,7 @@ weights, weights_kind, constraints, quadrature, reml
         constraints=constraints,
         quadrature=quadrature,
         reml=reml,
+        penalty=penalty,
     )
 
 
@@ -302,6 +313,7 @@ def _compile(
     constraints: str | Sequence[str] | None = None,
     quadrature: int | None = None,
     reml: Sequence[str] | None = None,
+    penalty: str | None = None,
 ) -> Compiled:
     """Compile, with less effort (``quick``) where a single fit follows."""
     problem = make_problem(
@@ -317,7 +329,12 @@ def _compile(
         jacobian=jacobian,
         quadrature=quadrature,
         reml=reml,
+        penalty=penalty,
     )
+    if penalty is not None and constraints is not None:
+        raise AnalysisError.penalty_with("constraints")
+    if penalty is not None and weights_kind == "sampling":
+        raise AnalysisError.penalty_with("sampling weights")
     seed = 0 if random_seed is None else int(random_seed)
     settings = Settings(
         method=method,

@@ -7,12 +7,20 @@ from collections.abc import Iterable
 from pymle.errors.base import PymleError
 from pymle.errors.bootstrap import BootstrapTexts
 from pymle.errors.constraints import ConstraintTexts
+from pymle.errors.existence import ExistenceTexts
 from pymle.errors.hypotheses import HypothesisTexts
 from pymle.errors.units import UnitTexts
 from pymle.errors.words import listing, unknown_name
 
 
-class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts, PymleError):
+class AnalysisError(
+    BootstrapTexts,
+    ConstraintTexts,
+    ExistenceTexts,
+    HypothesisTexts,
+    UnitTexts,
+    PymleError,
+):
     """An analysis that has no meaning for this fit."""
 
     @classmethod
@@ -29,8 +37,9 @@ class AnalysisError(BootstrapTexts, ConstraintTexts, HypothesisTexts, UnitTexts,
         AnalysisError
         """
         return cls(
-            f"{what} belongs to maximum likelihood: this is a MAP fit, whose maximum and curvature "
-            "contain the priors, so the value would have no meaning. Use `pymle.find_MLE`."
+            f"{what} belongs to maximum likelihood: this is a MAP fit or a penalised one, whose "
+            "maximum and curvature contain the priors or the penalty, so the value would have no "
+            "meaning. Use `pymle.find_MLE` without `penalty=`."
         )
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pymle.errors import AnalysisError
 from pymle.model.roles import PRIOR, RANDOM
 
 #: Distributions whose entries take values from zero to a number that their parameters give.
@@ -26,6 +27,24 @@ def can_be_penalised(problem: Any) -> bool:
     bool
     """
     return not why_not_finite(problem)
+
+
+def check_penalty(problem: Any) -> None:
+    """Make sure that a penalised likelihood is one of a finite sum.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Raises
+    ------
+    AnalysisError
+    """
+    if problem.objective != "mle":
+        raise AnalysisError.penalty_with("priors")
+    reason = why_not_finite(problem)
+    if reason:
+        raise AnalysisError.cannot_penalise(reason)
 
 
 def why_not_finite(problem: Any) -> str:

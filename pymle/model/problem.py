@@ -76,6 +76,8 @@ class Problem:
         approximation where it is left out.
     reml : tuple of str
         Parameters integrated under a flat measure; `roles` has them among the random effects.
+    penalty : {"firth"} or None
+        Added to the log-likelihood by those who bind it to data.
 
     Attributes
     ----------
@@ -96,8 +98,9 @@ class Problem:
         backend: str,
         quadrature: int | None = None,
         reml: tuple[str, ...] = (),
+        penalty: str | None = None,
     ) -> None:
-        self.quadrature, self.reml = quadrature, reml
+        self.quadrature, self.reml, self.penalty = quadrature, reml, penalty
         self.given: dict[str, np.ndarray] = {}
         self.programs: dict[int, dict[str, Any]] = {}
         self.model = model
@@ -413,6 +416,15 @@ class Problem:
             }
             raise DataError.do_not_fit(shapes, error) from error
         return other
+
+    def data_place(self, name: str) -> int | None:
+        """Place of an observed variable's values among the arguments of the objective.
+
+        None where they are no argument, or are computed from data.
+        """
+        source = observed_sources(self.model).get(name, name)
+        places = [i for i, item in enumerate(self.lowered.data) if item.name == source]
+        return places[0] if places else None
 
     def arguments(self, lowered: Lowered) -> list[np.ndarray]:
         """The present data in the order in which a lowered function takes it."""

@@ -69,6 +69,8 @@ class Likelihood:
     ceiling : float
         Value that no point can exceed (zero for probabilities of discrete data): what lies
         above it is an artefact of rounding, and becomes nan.
+    rowwise : bool
+        Whether the function may be a sum over rows of the data.
     quick : bool
         Compile small problems in half the time to programs that run half as fast: for a
         single fit, where compilation takes most of the time.
@@ -98,6 +100,7 @@ class Likelihood:
         programs: dict[str, Any] | None = None,
         lasting: Sequence[Any] = (),
         ceiling: float = np.inf,
+        rowwise: bool = True,
         quick: bool = False,
     ) -> None:
         self.size = size
@@ -115,7 +118,7 @@ class Likelihood:
         self._small = self._rows * size * max(size, 4) <= _SMALL_WORK
         self._arguments = self._place(held, weights, data, lasting)
         curved = route == "jax" and has_score and not differenced
-        self._blocks = self._find_blocks() if curved and not self._small else None
+        self._blocks = self._find_blocks() if curved and rowwise and not self._small else None
         few = size <= _FUSED_SIZE and (rows * size <= _FUSED_ENTRIES or self._blocks is not None)
         self._fused = curved and (self._small or few)
         self._last: Evaluation | None = None

@@ -40,7 +40,7 @@ def summary_table(
     -------
     pandas.DataFrame
     """
-    columns = [c for c in COLUMNS if fit.objective == "mle" or c not in ("z", "p")]
+    columns = [c for c in COLUMNS if fit.objective != "map" or c not in ("z", "p")]
     return full_table(fit, var_names, filter_vars, coords, level, covariance)[columns]
 
 

@@ -12,6 +12,11 @@ from pymle.inference.constraints import constraint_notes
 from pymle.report.table import summary_table
 
 _MOST_ROWS = 60
+_TITLES = {
+    "mle": "Maximum likelihood",
+    "map": "Maximum a posteriori (MAP)",
+    "penalised": "Firth's penalised likelihood",
+}
 
 
 def fit_text(fit: Any) -> str:
@@ -61,7 +66,7 @@ def fit_html(fit: Any) -> str:
 
 
 def _title(fit: Any) -> str:
-    return "Maximum likelihood" if fit.objective == "mle" else "Maximum a posteriori (MAP)"
+    return _TITLES[fit.objective]
 
 
 def _facts(fit: Any) -> list[tuple[str, str]]:
@@ -76,6 +81,9 @@ def _facts(fit: Any) -> list[tuple[str, str]]:
     facts.append(("log-likelihood", f"{fit.loglik:.6f}"))
     if fit.objective == "map":
         facts.append(("log-posterior", f"{fit.logposterior:.6f}"))
+    elif fit.objective == "penalised":
+        facts.append(("with penalty", f"{fit.estimate.maximum:.6f}"))
+        facts.append(("AIC, AICc, BIC", "none for a penalised likelihood"))
     elif fit.estimate.weights_kind == "sampling":
         facts.append(("AIC, AICc, BIC", "none with sampling weights"))
     elif np.isfinite(fit.nobs):
@@ -142,6 +150,8 @@ def _notes(fit: Any) -> list[str]:
             notes = [f"se and 95% Wald limits: {record.text}, natural scale", *record.notes]
     if fit.objective == "map":
         notes = ["se: posterior curvature at the mode (not standard errors of an estimator)"]
+    if fit.objective == "penalised":
+        notes = [note.replace("information", "information, penalty included") for note in notes]
     if "differenced" in fit.record.hessian:
         notes[0] = notes[0].replace("exact observed information", "observed information")
         notes.append(f"second derivatives {fit.record.hessian}")

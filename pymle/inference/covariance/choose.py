@@ -48,6 +48,12 @@ _CORRECTIONS = {
 }
 #: Relative size of a derivative of the mean that is rounding.
 _ROUNDING = 1e-12
+#: What the observed curvature is called, by objective.
+_OBSERVED = {
+    "mle": "observed information",
+    "map": "posterior curvature",
+    "penalised": "observed information, penalty included",
+}
 
 
 def estimate_covariance(
@@ -97,15 +103,13 @@ def estimate_covariance(
     sampling = estimate.weights_kind == "sampling"
     name = _name(cov, clustered=clusters is not None, sampling=sampling)
     _check_arguments(name, cov, clusters, k, lags)
+    map_fit = estimate.objective == "map"
     if name == "observed":
         if sampling:
             raise AnalysisError.sampling_weights("The inverse information as a covariance")
-        map_fit = estimate.objective == "map"
-        return Covariance(
-            estimate, name, "posterior curvature" if map_fit else "observed information"
-        )
+        return Covariance(estimate, name, _OBSERVED[estimate.objective])
     what = f'cov="{name}"'
-    if estimate.objective != "mle":
+    if estimate.objective != "mle" and (map_fit or name != "expected"):
         raise AnalysisError.needs_mle(what)
     if sampling and name in ("opg", "expected"):
         raise AnalysisError.sampling_weights(what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -96,6 +97,8 @@ def expected_information(
     if isinstance(simulations, bool) or int(simulations) != simulations or simulations < 2:
         raise AnalysisError.argument("simulations", simulations, "a whole number from 2")
     exact = _by_summation(fitted)
+    if exact is None and fitted.estimate.objective != "mle":
+        raise AnalysisError.needs_mle('cov="expected" by simulation')
     if exact is not None:
         information, outcomes = exact
         return Expected(_inverse(information), 0, outcomes, 0.0)
@@ -130,7 +133,8 @@ def _white(fitted: Fitted, information: np.ndarray) -> np.ndarray:
 
 def _by_summation(fitted: Fitted) -> tuple[np.ndarray, int] | None:
     """The whitened information by summation, and the number of outcomes; None if too many."""
-    problem, x = fitted.problem, fitted.estimate.x
+    problem, x = copy.copy(fitted.problem), fitted.estimate.x
+    problem.penalty = None  # the information is that of the likelihood
     if len(problem.observed) != 1 or len(problem.terms) != 1:
         return None
     [term] = problem.observed

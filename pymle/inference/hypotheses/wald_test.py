@@ -136,7 +136,7 @@ def wald_test(
     AnalysisError
     """
     estimate = fitted.estimate
-    if estimate.objective != "mle":
+    if estimate.objective == "map":
         raise AnalysisError.needs_mle("A Wald test")
     if not 0.0 < level < 1.0:
         raise AnalysisError.argument("level", level, "a number between 0 and 1")

@@ -138,7 +138,7 @@ def profile_contour(
         except HigherError as error:
             found = better_start(fitted, error.place)
             warnings.warn(
-                BetterFitWarning.of(tracer.labels[0], fitted.estimate.loglik, error.place.value),
+                BetterFitWarning.of(tracer.labels[0], fitted.estimate.maximum, error.place.value),
                 stacklevel=3,
             )
             if found is None:
@@ -210,7 +210,7 @@ class _Tracer:
         """A place on the curve, on a ray from the estimate."""
         for angle in np.linspace(0.0, 2 * np.pi, 8, endpoint=False):
             ray = self._whiten @ np.array([np.cos(angle), np.sin(angle)])
-            follower = Follower(self._solver, self._start, self._fitted.estimate.loglik, ray)
+            follower = Follower(self._solver, self._start, self._fitted.estimate.maximum, ray)
             informative = self._start.bend is not None and np.all(np.isfinite(self._whiten))
             slope = 1.0 if informative else None
             side = Side(1, [Knot(0.0, 0.0, slope, None, self._start)])
@@ -228,7 +228,7 @@ class _Tracer:
         if near.tangent is not None:
             guesses.insert(0, near.x + near.tangent @ (line - near.line))
         place = self._solver.solve(line, *guesses)
-        top = self._fitted.estimate.loglik
+        top = self._fitted.estimate.maximum
         fall = 2.0 * (top - place.value)
         if fall < -2e-6 * max(1.0, 1e-6 * abs(top)):
             raise HigherError(place)
@@ -321,7 +321,7 @@ class _Tracer:
                 self.components[0].natural(estimate.x),
                 self.components[1].natural(estimate.x),
             ),
-            loglik=estimate.loglik,
+            loglik=estimate.maximum,
             curves=curves,
             evaluations=dict(self._counted.counts),
             better_fit=better,

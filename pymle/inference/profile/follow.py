@@ -104,7 +104,7 @@ def check_profiles(fitted: Fitted, what: str) -> None:
     AnalysisError
     """
     estimate = fitted.estimate
-    if estimate.objective != "mle":
+    if estimate.objective == "map":
         raise AnalysisError.needs_mle(what)
     if estimate.weights_kind == "sampling":
         raise AnalysisError.sampling_weights(what)
@@ -169,7 +169,7 @@ def profile(
         except HigherError as error:
             found = better_start(fitted, error.place)
             warnings.warn(
-                BetterFitWarning.of(component.label, first.estimate.loglik, error.place.value),
+                BetterFitWarning.of(component.label, first.estimate.maximum, error.place.value),
                 stacklevel=3,
             )
             if found is None:
@@ -202,7 +202,7 @@ def better_start(fitted: Fitted, place: Place) -> Fitted | None:
     except PointError:
         return None  # on the edge of the support in floating point
     usable = found.estimate.verdict.status not in _REFUSED
-    return found if usable and found.estimate.loglik > place.value - 1e-6 else None
+    return found if usable and found.estimate.maximum > place.value - 1e-6 else None
 
 
 def sides_of(fitted: Fitted, component: Component, counted: Counted) -> tuple[Follower, list[Side]]:
@@ -225,7 +225,7 @@ def sides_of(fitted: Fitted, component: Component, counted: Counted) -> tuple[Fo
     start = solver.at(estimate.x, *known_at(fitted))
     error = float(standard_errors(estimate, component.value_and_gradient(estimate.x)[1][None])[0])
     slope = 1.0 / error if np.isfinite(error) and error > 0.0 else None
-    follower = Follower(solver, start, estimate.loglik, np.ones(1))
+    follower = Follower(solver, start, estimate.maximum, np.ones(1))
     sides = [Side(sign, [Knot(0.0, 0.0, slope, None, start)]) for sign in (-1, 1)]
     for side in sides:
         if blocked(solver, estimate.x, side.sign):
@@ -364,7 +364,7 @@ def _record(
         cutoff=cutoff,
         estimate=natural,
         se=float(standard_errors(estimate, row[None])[0]),
-        loglik=estimate.loglik,
+        loglik=estimate.maximum,
         lower=lower,
         upper=upper,
         lower_flag=ends[0][1],
