@@ -8,6 +8,7 @@ from pymle.errors.base import PymleError
 from pymle.errors.bootstrap import BootstrapTexts
 from pymle.errors.constraints import ConstraintTexts
 from pymle.errors.existence import ExistenceTexts
+from pymle.errors.groups import GroupTexts
 from pymle.errors.hypotheses import HypothesisTexts
 from pymle.errors.units import UnitTexts
 from pymle.errors.words import listing, unknown_name
@@ -17,6 +18,7 @@ class AnalysisError(
     BootstrapTexts,
     ConstraintTexts,
     ExistenceTexts,
+    GroupTexts,
     HypothesisTexts,
     UnitTexts,
     PymleError,
@@ -174,28 +176,6 @@ class AnalysisError(
             f"{listing(names)} was integrated out: observations that share a random effect depend "
             "on each other and have no log-likelihood or score of their own. Use what needs no "
             "independent observations (the observed information, profiles, a parametric bootstrap)."
-        )
-
-    @classmethod
-    def predicts_effects(cls, what: str, names: Iterable[str]) -> AnalysisError:
-        """A prediction that depends on what was integrated out.
-
-        Parameters
-        ----------
-        what : str
-            What should be predicted.
-        names : iterable of str
-            The random effects.
-
-        Returns
-        -------
-        AnalysisError
-        """
-        return cls(
-            f"`{what}` depends on {listing(names)}, which was integrated out: predictions of it "
-            "are not offered yet. `fit.random_effects()` gives the effects of these groups, "
-            "`fit.derived` any Deterministic or expression at them with its error, and "
-            "`fit.simulate()` new data of new groups."
         )
 
     @classmethod

@@ -116,6 +116,28 @@ class DataError(PymleError):
         )
 
     @classmethod
+    def no_such_group(cls, names: Iterable[str], cause: BaseException) -> DataError:
+        """An index of a group that the fit does not have.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The random effects.
+        cause : BaseException
+
+        Returns
+        -------
+        DataError
+        """
+        first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        return cls(
+            f"The new data point beyond the groups of {listing(names)} ({first[:120]}). A group "
+            "that was not seen has no effect of its own: give it the index of any group that was, "
+            'and pass groups="new" (averaged over groups) or groups="typical" (effects at the mean '
+            "of their law)."
+        )
+
+    @classmethod
     def unknown(cls, name: str, known: Iterable[str]) -> DataError:
         """Data for a name that the model does not have.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymle.fit.core import Core
@@ -23,6 +23,7 @@ class Checks(Core):
         *,
         var_names: Sequence[str] | str | None = None,
         method: str = "auto",
+        groups: str | Mapping[str, str] | None = None,
     ) -> Residuals:
         """Residuals of the observed variables at the estimate.
 
@@ -39,6 +40,10 @@ class Checks(Core):
             Observed variables; all by default.
         method : {"auto", "simulated"}
             ``simulated`` takes quantile residuals of all variables from simulated data.
+        groups : {"kept", "new", "typical"} or mapping of str to str, optional
+            What random effects are, as in `predict`. By default response and Pearson residuals
+            are taken from means at the conditional modes (``kept``, as in lme4), and quantile
+            residuals against data simulated with ``new`` effects (as in DHARMa).
 
         Returns
         -------
@@ -67,6 +72,10 @@ class Checks(Core):
         order of their numbers. The estimate is treated as known, so residuals of small data sets
         vary a little less than standard normal ones.
 
+        With random effects quantile residuals are simulated ones. With ``new`` effects they judge
+        the whole model, and are dependent within groups; at the modes (``kept``) they are
+        too small, because the modes have been fitted to the same data.
+
         References
         ----------
         Dunn and Smyth (1996), section 2, doi:10.2307/1390802. Hartig, DHARMa:
@@ -76,7 +85,13 @@ class Checks(Core):
 
         names = [var_names] if isinstance(var_names, str) else var_names
         return residuals(
-            self._fitted, kind, n=n, random_seed=random_seed, var_names=names, method=method
+            self._fitted,
+            kind,
+            n=n,
+            random_seed=random_seed,
+            var_names=names,
+            method=method,
+            groups=groups,
         )
 
     def influence(self, clusters: Any = None) -> Influence:

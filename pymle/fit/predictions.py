@@ -23,6 +23,7 @@ class Predictions(Core):
         random_seed: Any = None,
         *,
         data: Mapping[str, Any] | None = None,
+        groups: str | Mapping[str, str] | None = None,
         parameters: str = "estimate",
         cov: Any = None,
         clusters: Any = None,
@@ -37,6 +38,12 @@ class Predictions(Core):
             The first data sets of a longer series with the same seed are the same.
         data : mapping of str to array_like, optional
             New values of ``pm.Data``, as in `predict`.
+        groups : {"new", "kept", "typical"} or mapping of str to str, optional
+            With random effects: draw ``new`` ones from their laws for every data set (the
+            default; lme4's ``use.u=FALSE``), hold those of the groups that were seen at their
+            conditional modes (``kept``, lme4's ``use.u=TRUE``), or hold all at the mean of
+            their law (``typical``). A mapping chooses by variable. Missing values are always
+            drawn anew.
         parameters : {"estimate", "draws"}
             Draw all data sets at the estimate, or each at another asymptotic draw of the
             parameters (`draws`), so that their uncertainty is included.
@@ -71,6 +78,7 @@ class Predictions(Core):
             n,
             random_seed,
             data=data,
+            groups=groups,
             parameters=parameters,
             cov=cov,
             clusters=clusters,
@@ -135,6 +143,7 @@ class Predictions(Core):
         filter_vars: str | None = None,
         coords: Mapping[str, Any] | None = None,
         level: float = 0.95,
+        groups: str | Mapping[str, str] | None = None,
         interval: str = "delta",
         *,
         prediction_limits: bool = True,
@@ -162,6 +171,13 @@ class Predictions(Core):
             Keep only entries with these coordinates.
         level : float
             Coverage of all limits, in (0, 1).
+        groups : {"kept", "new", "typical"} or mapping of str to str, optional
+            With random effects: predict for the groups that were seen, at their conditional
+            modes (``kept``, the default; lme4's ``re.form=NULL``); for a group with all effects
+            at the mean of their law, zero for ``Normal(0, tau)`` (``typical``, lme4's
+            ``re.form=NA``); or for groups that were not seen, averaged over the law of the
+            effects (``new``, marginal means). A mapping such as ``{"u": "kept", "v": "new"}``
+            chooses by variable; what it leaves out is kept.
         interval : {"delta", "draws"}
             Confidence limits by the delta method or as quantiles over asymptotic draws of the
             parameters.
@@ -202,6 +218,15 @@ class Predictions(Core):
         agree with the textbook's up to the maximum-likelihood divisor of sigma and the law of
         sigma (log-normal instead of that behind Student's t). They are marginal: 95% for each
         entry, not for all together.
+
+        Predictions from effects at their modes have the variance ``J_u H^-1 J_u' + J V J'``:
+        what the data leave open about the effects when the parameters are known, and what the
+        uncertainty of the parameters adds, directly and through the modes (TMB's ``sdreport``;
+        Kass and Steffey 1989, doi:10.1080/01621459.1989.10478825). In a linear mixed model
+        this is the prediction variance of Henderson's equations, plus that of the variance
+        components. Means over ``new`` groups are averages over 1,000 stratified draws of the
+        effects, exact where the mean is linear in them. Prediction limits are for a new
+        observation in the kept, new or typical group.
         """
         from pymle.inference import prediction
         from pymle.inference.prediction.targets import default_targets, predictable
@@ -215,6 +240,7 @@ class Predictions(Core):
             data,
             names,
             level=level,
+            groups=groups,
             interval=interval,
             prediction=prediction_limits,
             draws=draws,
@@ -231,6 +257,7 @@ class Predictions(Core):
         of: str | None = None,
         at: str = "overall",
         how: str = "auto",
+        groups: str | Mapping[str, str] | None = None,
         level: float = 0.95,
         cov: Any = None,
         clusters: Any = None,
@@ -251,6 +278,8 @@ class Predictions(Core):
             The derivative by the column; the change from 0 to 1; or the change when the column
             grows by 1. ``auto`` takes the second for columns of zeros and ones, the third for
             other data of whole numbers (an integer dtype), the first otherwise.
+        groups : {"kept", "new", "typical"} or mapping of str to str, optional
+            What random effects are: as in `predict`.
         level : float
             Coverage of the limits, in (0, 1).
         cov, clusters : optional
@@ -287,6 +316,7 @@ class Predictions(Core):
             of=of,
             at=at,
             how=how,
+            groups=groups,
             level=level,
             cov=cov,
             clusters=clusters,
@@ -299,6 +329,7 @@ class Predictions(Core):
         *,
         of: str | None = None,
         comparison: str = "difference",
+        groups: str | Mapping[str, str] | None = None,
         level: float = 0.95,
         cov: Any = None,
         clusters: Any = None,
@@ -315,6 +346,8 @@ class Predictions(Core):
             As in `effects`.
         comparison : {"difference", "ratio", "lnratio", "lift"}
             Of the averages: ``a - b``, ``a / b``, ``log(a / b)``, ``a / b - 1``.
+        groups : {"kept", "new", "typical"} or mapping of str to str, optional
+            What random effects are: as in `predict`.
         level : float
             Coverage of the limits, in (0, 1).
         cov, clusters : optional
@@ -338,6 +371,7 @@ class Predictions(Core):
             baseline,
             of=of,
             comparison=comparison,
+            groups=groups,
             level=level,
             cov=cov,
             clusters=clusters,
@@ -350,6 +384,7 @@ class Predictions(Core):
         *,
         of: str | None = None,
         comparison: str = "difference",
+        groups: str | Mapping[str, str] | None = None,
         level: float = 0.95,
         cov: Any = None,
         clusters: Any = None,
@@ -358,7 +393,7 @@ class Predictions(Core):
 
         Parameters
         ----------
-        data, baseline, of, comparison, level, cov, clusters
+        data, baseline, of, comparison, groups, level, cov, clusters
             As in `avg_comparisons`; both sides have as many rows.
 
         Returns
@@ -373,6 +408,7 @@ class Predictions(Core):
             baseline,
             of=of,
             comparison=comparison,
+            groups=groups,
             average=False,
             level=level,
             cov=cov,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,14 @@ import xarray as xr
 
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
-from pymle.inference.prediction.draws import seeds
+from pymle.inference.prediction.draws import seeds, simulated_point
+from pymle.inference.prediction.levels import Levels, levels
 from pymle.inference.prediction.targets import Target, targets
 from pymle.model.layout import label_array
 from pymle.model.predictive.cdf import Cumulative, cumulative
 from pymle.model.predictive.groups import observed_values
 from pymle.model.predictive.newdata import NewData
+from pymle.model.problem import Problem
 
 SIMULATED = "simulated"
 
@@ -39,6 +41,8 @@ class Residuals:
         ``simulated``; ``mean`` for the other kinds.
     n : int
         Number of data sets that were simulated; 0 if none.
+    groups : str
+        What random effects were, in words; empty where there are none.
     """
 
     kind: str
@@ -46,6 +50,7 @@ class Residuals:
     how: dict[str, str]
     n: int
     _arrays: dict[str, xr.DataArray] = field(repr=False)
+    groups: str = ""
 
     def to_xarray(self) -> xr.Dataset:
         """Residuals with the model's dims and coords, one array for each observed variable."""
@@ -99,15 +104,18 @@ class Residuals:
         return groups.agg(["count", "mean", "std", "min", "max"])
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}: {how}" for name, how in self.how.items())
-        return f"{self.kind} residuals ({said})\n\n{self.table.to_string(max_rows=20)}"
+        return f"{self._title()}\n\n{self.table.to_string(max_rows=20)}"
 
     def _repr_html_(self) -> str:
         import html
 
-        said = ", ".join(f"{name}: {how}" for name, how in self.how.items())
-        title = html.escape(f"{self.kind} residuals ({said})")
+        title = html.escape(self._title())
         return f"<div><strong>{title}</strong>{self.table.to_html(max_rows=20)}</div>"
+
+    def _title(self) -> str:
+        said = ", ".join(f"{name}: {how}" for name, how in self.how.items())
+        said += f"; random effects: {self.groups}" if self.groups else ""
+        return f"{self.kind} residuals ({said})"
 
 
 def residuals(
@@ -118,13 +126,14 @@ def residuals(
     random_seed: Any = None,
     var_names: Sequence[str] | None = None,
     method: str = "auto",
+    groups: str | Mapping[str, str] | None = None,
 ) -> Residuals:
     """Residuals of the observed variables at the estimate.
 
     Parameters
     ----------
     fitted : Fitted
-    kind, n, random_seed, var_names, method
+    kind, n, random_seed, var_names, method, groups
         As in `Fit.residuals`.
 
     Returns
@@ -144,18 +153,21 @@ def residuals(
         if name not in known:
             raise AnalysisError.unknown_variable(name, known)
     new = NewData(problem)
-    found = targets(fitted, new, names)
+    choice = levels(fitted, groups, "new" if kind == "quantile" else "kept")
+    found = targets(fitted, new, names, choice)
+    grouped = [name for name in names if _depends(choice, problem, name)]
     first, second = seeds(random_seed, 2)
     rng = np.random.default_rng(first)
     exact: dict[str, Cumulative] = {}
     if kind == "quantile" and method == "auto":
-        for name in names:
+        # Distribution functions are those of the observed given the effects.
+        for name in [name for name in names if name not in grouped]:
             one = cumulative(problem, name, known[name], natural)
             if one is not None:
                 exact[name] = one
     elif kind != "quantile" and any(t.categories for t in found):
         raise AnalysisError.categories_have_no_mean([t.name for t in found if t.categories], kind)
-    means = _moments(fitted, new, found)
+    means = _moments(fitted, new, found, choice)
     ahead = {name for name, each in exact.items() if each.mean is not None}
     missing = [t.name for t in found if t.name not in means and t.name not in ahead]
     short = [name for name in names if kind == "quantile" and name not in exact]
@@ -163,7 +175,11 @@ def residuals(
         t.name for t in found if kind == "pearson" and means.get(t.name, (0, None))[1] is None
     ]
     asked = [name for name in names if name in {*missing, *short, *without}]
-    drawn = new.simulator(asked).draw(natural, second, int(n)) if asked else {}
+    drawn: dict[str, np.ndarray] = {}
+    if asked:
+        redrawn = levels(fitted, groups, "new" if kind == "quantile" else "kept", missing="new")
+        simulator = new.simulator(asked, kept=redrawn.named("kept", "typical"))
+        drawn = simulator.draw(simulated_point(fitted, redrawn), second, int(n))
     how, frames, arrays = {}, [], {}
     for target in found:
         name, y = target.name, known[target.name]
@@ -194,11 +210,17 @@ def residuals(
                 index=list(new.labels_of(name, y.shape, dims)),
             )
         )
-    return Residuals(kind, pd.concat(frames), how, int(n) if asked else 0, arrays)
+    return Residuals(kind, pd.concat(frames), how, int(n) if asked else 0, arrays, choice.text)
+
+
+def _depends(choice: Levels, problem: Problem, name: str) -> bool:
+    """Whether what an observed variable is drawn from depends on what was integrated out."""
+    inputs = [v for v in problem.model[name].owner.inputs if hasattr(v.type, "dtype")]
+    return bool(choice.reads([v for v in inputs if hasattr(v.type, "ndim")]))
 
 
 def _moments(
-    fitted: Fitted, new: NewData, found: Sequence[Target]
+    fitted: Fitted, new: NewData, found: Sequence[Target], choice: Levels
 ) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """Means, and variances where there is a closed form, by name."""
     out: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
@@ -206,12 +228,25 @@ def _moments(
     for target in found:
         if target.graph is None:
             continue
-        mean = np.broadcast_to(new.number(target.graph, natural), target.shape)
+        graphs = [g for g in (target.graph, target.variance) if g is not None]
+        if choice.reads(graphs, "new"):
+            if target.categories:
+                raise AnalysisError.argument(
+                    "groups", "new", '"kept" or "typical" for residuals of categories'
+                )
+            mean = choice.function(new, [target.graph]).value(fitted.estimate.x)
+            out[target.name] = (mean.reshape(target.shape), None)
+            continue
+        if choice.reads(graphs):
+            flat = choice.function(new, graphs).value(fitted.estimate.x)
+            parts = [part.reshape(target.shape) for part in np.split(flat, len(graphs))]
+        else:
+            parts = [np.broadcast_to(new.number(g, natural), target.shape) for g in graphs]
+        mean = parts[0]
         if target.categories:
             out[target.name] = (mean @ np.arange(mean.shape[-1]), None)
             continue
-        variance = target.variance
-        out[target.name] = (mean, None if variance is None else new.number(variance, natural))
+        out[target.name] = (mean, parts[1] if len(parts) > 1 else None)
     return out
 
 

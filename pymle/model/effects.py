@@ -101,9 +101,21 @@ def _standard(rv: Any) -> str:
     name = type(rv.owner.op).__name__
     if name == "NormalRV":
         return "normal"
-    if name == "MvNormalRV" and rv.owner.inputs[-1].type.ndim == 2:
+    if name == "MvNormalRV" and _one_matrix(rv.owner.inputs[-1]).type.ndim == 2:
         return "mvnormal"
     return ""
+
+
+def _one_matrix(covariance: Any) -> Any:
+    """The covariance that all rows share, without the axes that PyMC adds for them."""
+    node = covariance.owner
+    while node is not None and type(node.op).__name__ == "DimShuffle" and covariance.type.ndim > 2:
+        inner, order = node.inputs[0], tuple(node.op.new_order)
+        extra = covariance.type.ndim - inner.type.ndim
+        if order != ("x",) * extra + tuple(range(inner.type.ndim)):
+            break
+        covariance, node = inner, inner.owner
+    return covariance
 
 
 def effect_expressions(
@@ -140,7 +152,7 @@ def _standard_expression(
     inner = u[block.free.start : block.free.stop].reshape(block.shape)
     if law == "normal":
         return compat.like_rv((location + scale * inner).reshape(block.shape), rv)
-    factor = _cholesky_of(scale)
+    factor = _cholesky_of(_one_matrix(scale))
     return compat.like_rv((location + pt.dot(inner, factor.T)).reshape(block.shape), rv)
 
 

@@ -468,8 +468,11 @@ class Problem:
 
     # ----- Deterministics ----------------------------------------------------------------
 
-    def small_deterministics(self, most: int = 50) -> list[str]:
-        """Deterministics without an observation dim and with at most ``most`` entries."""
+    def small_deterministics(self, most: int = 50, *, predicted: bool = False) -> list[str]:
+        """Deterministics without an observation dim and with at most ``most`` entries.
+
+        With ``predicted`` also those that depend on what was integrated out.
+        """
         observed_dims = {
             dim
             for rv in self.model.observed_RVs
@@ -477,7 +480,8 @@ class Problem:
         }
         observed_shapes = {term.shape for term in self.observed if term.shape}
         point = self.layout.to_natural(self.coordinates.complete(None))
-        graphs = [d for d in self.model.deterministics if self._estimated(d)]
+        more = self.effects.names if predicted and self.effects else ()
+        graphs = [d for d in self.model.deterministics if self._estimated(d, more)]
         shapes = self.shapes_of(graphs, point)
         names = []
         for variable, shape in zip(graphs, shapes, strict=True):
@@ -571,10 +575,16 @@ class Problem:
         [shape] = self.shapes_of([self.model[name]], point)
         return self.labels_of(name, shape)
 
-    def _estimated(self, variable: Any) -> bool:
+    def undetermined_by(self, graphs: Sequence[Any]) -> list[str]:
+        """Free variables behind graphs that are neither estimated nor predicted."""
+        known = (*self.names, *(self.effects.names if self.effects else ()))
+        above = [rv.name for rv in walks.ModelGraph(self.model).free_among(list(graphs))]
+        return [name for name in above if name not in known]
+
+    def _estimated(self, variable: Any, more: Sequence[str] = ()) -> bool:
         """Whether a Deterministic depends on parameters, and on nothing that is unused."""
         above = [rv.name for rv in walks.ModelGraph(self.model).free_among([variable])]
-        return bool(above) and all(name in self.names for name in above)
+        return bool(above) and all(name in (*self.names, *more) for name in above)
 
     def _given(self, natural: np.ndarray) -> dict[Any, np.ndarray]:
         """Values of all natural value variables at a natural point."""

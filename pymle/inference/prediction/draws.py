@@ -12,6 +12,7 @@ from pymle.bind import point_function
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
+from pymle.inference.prediction.levels import Levels, levels
 from pymle.model import compat
 from pymle.model.predictive.groups import data_groups, labelled_stack
 from pymle.model.predictive.newdata import NewData
@@ -60,6 +61,48 @@ def asymptotic_points(
 def natural_rows(fitted: Fitted, points: np.ndarray) -> np.ndarray:
     """Natural vectors (n, m) of unconstrained points (n, k)."""
     return fitted.natural.values(points)
+
+
+def simulated_point(fitted: Fitted, chosen: Levels) -> np.ndarray:
+    """What a simulator takes at the estimate: natural values, and effects that are kept.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    chosen : Levels
+
+    Returns
+    -------
+    numpy.ndarray, shape (m,)
+    """
+    natural = fitted.estimate.natural
+    if not chosen.named("kept", "typical"):
+        return natural
+    point = fitted.marginal.joint(fitted.estimate.x)[None]
+    return np.concatenate([natural, chosen.held_values(point)[1][0]])
+
+
+def simulated_rows(
+    fitted: Fitted, points: np.ndarray, chosen: Levels, random_seed: Any
+) -> np.ndarray:
+    """The same at draws of the parameters (n, k), the effects drawn around their modes.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    points : numpy.ndarray, shape (n, k)
+    chosen : Levels
+    random_seed : object
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, m)
+    """
+    naturals = natural_rows(fitted, points)
+    if not chosen.named("kept", "typical"):
+        return naturals
+    [seed] = seeds(random_seed, 1)
+    return np.hstack([naturals, chosen.held_values(chosen.joint(points, seed))[1]])
 
 
 def draws(
@@ -145,6 +188,7 @@ def simulate(
     random_seed: Any = None,
     *,
     data: Mapping[str, Any] | None = None,
+    groups: str | Mapping[str, str] | None = None,
     parameters: str = "estimate",
     cov: Any = None,
     clusters: Any = None,
@@ -154,7 +198,7 @@ def simulate(
     Parameters
     ----------
     fitted : Fitted
-    n, random_seed, data, parameters, cov, clusters
+    n, random_seed, data, groups, parameters, cov, clusters
         As in `Fit.simulate`.
 
     Returns
@@ -166,15 +210,16 @@ def simulate(
         raise AnalysisError.argument("parameters", parameters, '"estimate" or "draws"')
     if int(n) < 1:
         raise AnalysisError.argument("n", n, "a positive number of data sets")
+    chosen = levels(fitted, groups, "new", missing="new")
     new = NewData(fitted.problem, data)
-    simulator = new.simulator()
+    simulator = new.simulator(kept=chosen.named("kept", "typical"))
     if parameters == "draws":
         first, second = seeds(random_seed, 2)
         covariance = estimate_covariance(fitted, cov, clusters=clusters)
         points = asymptotic_points(fitted, n, first, covariance)
-        drawn = simulator.draw(natural_rows(fitted, points), second)
+        drawn = simulator.draw(simulated_rows(fitted, points, chosen, first), second)
     else:
-        drawn = simulator.draw(fitted.estimate.natural, random_seed, int(n))
+        drawn = simulator.draw(simulated_point(fitted, chosen), random_seed, int(n))
     return xr.Dataset(
         {
             name: labelled_stack(
@@ -182,7 +227,11 @@ def simulate(
             )
             for name, value in drawn.items()
         },
-        attrs={"parameters": parameters, "inference_library": "pymle"},
+        attrs={
+            "parameters": parameters,
+            **({"groups": chosen.text} if chosen.text else {}),
+            "inference_library": "pymle",
+        },
     ).assign_coords(sample=np.arange(int(n)))
 
 

@@ -14,12 +14,14 @@ from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
 from pymle.inference.derived import Derived, derived
+from pymle.inference.prediction.levels import Levels, levels
 from pymle.inference.prediction.targets import Target, targets
 from pymle.model.layout import entry_labels
 from pymle.model.predictive.columns import Column, columns_of, find_column, predictors, row_axis
 from pymle.model.predictive.newdata import NewData
 from pymle.objective import PointFunction
 from pymle.objective.changes import averaged, slopes
+from pymle.objective.levels import AtLevels
 
 _HOW = ("auto", "derivative", "discrete", "unit")
 
@@ -49,11 +51,14 @@ class Effects:
     text: str
     _jacobian: np.ndarray = field(repr=False)
     _covariance: Covariance = field(repr=False)
+    _conditional: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def covariance(self) -> pd.DataFrame:
         """Delta-method covariance of the effects, labelled."""
         matrix = self._covariance.of(self._jacobian)
+        if self._conditional is not None:
+            matrix = matrix + self._conditional
         return pd.DataFrame(matrix, index=self.table.index, columns=self.table.index)
 
     def __repr__(self) -> str:
@@ -78,6 +83,7 @@ def effects(
     of: str | None = None,
     at: str = "overall",
     how: str = "auto",
+    groups: str | Mapping[str, str] | None = None,
     level: float = 0.95,
     cov: Any = None,
     clusters: Any = None,
@@ -87,7 +93,7 @@ def effects(
     Parameters
     ----------
     fitted : Fitted
-    column, of, at, how, level, cov, clusters
+    column, of, at, how, groups, level, cov, clusters
         As in `Fit.effects`.
 
     Returns
@@ -98,7 +104,8 @@ def effects(
     covariance = estimate_covariance(fitted, cov, clusters=clusters)
     problem = fitted.problem
     base = NewData(problem, _means(fitted) if at == "mean" else None)
-    average = _Average(fitted, base, _sole(fitted, of))
+    choice = levels(fitted, groups, "kept")
+    average = _Average(fitted, base, _sole(fitted, of), choice)
     rows: list[_Row] = []
     exact: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for each in _columns(fitted, column, average):
@@ -115,9 +122,9 @@ def effects(
         start = _array(base.problem, each.name)
         low = each.set(start, 0 if kind == "discrete" else each.of(start))
         high = each.set(start, 1 if kind == "discrete" else each.of(start) + 1)
-        (v1, j1), (v0, j0) = (average.at({each.name: data}) for data in (high, low))
+        upper, lower = (average.at({each.name: data}) for data in (high, low))
         change = "0 -> 1" if kind == "discrete" else "+1"
-        rows.append(_Row(each.label, change, v1 - v0, j1 - j0))
+        rows.append(_Row(each.label, change, upper[0] - lower[0], upper[1] - lower[1]))
     return _effects(fitted, rows, average, at, level, covariance)
 
 
@@ -128,6 +135,7 @@ def comparisons(
     *,
     of: str | None = None,
     comparison: str = "difference",
+    groups: str | Mapping[str, str] | None = None,
     average: bool = True,
     level: float = 0.95,
     cov: Any = None,
@@ -138,7 +146,7 @@ def comparisons(
     Parameters
     ----------
     fitted : Fitted
-    data, baseline, of, comparison, level, cov, clusters
+    data, baseline, of, comparison, groups, level, cov, clusters
         As in `Fit.avg_comparisons`.
     average : bool
         Compare averages over the rows; otherwise row by row.
@@ -150,8 +158,9 @@ def comparisons(
     _check(level, comparison=(comparison, ("difference", "ratio", "lnratio", "lift")))
     covariance = estimate_covariance(fitted, cov, clusters=clusters)
     name = _sole(fitted, of)
+    choice = levels(fitted, groups, "kept")
     sides = [
-        _Average(fitted, NewData(fitted.problem, each), name, average=average)
+        _Average(fitted, NewData(fitted.problem, each), name, choice, average=average)
         for each in (data, baseline)
     ]
     (v1, j1), (v0, j0) = (side.at({}) for side in sides)
@@ -191,8 +200,10 @@ class _Row:
 class _Average:
     """The average of a target over its rows as a function of the point and of the data."""
 
-    def __init__(self, fitted: Fitted, new: NewData, name: str, *, average: bool = True) -> None:
-        [self.target] = targets(fitted, new, [name])
+    def __init__(
+        self, fitted: Fitted, new: NewData, name: str, choice: Levels, *, average: bool = True
+    ) -> None:
+        [self.target] = targets(fitted, new, [name], choice)
         if self.target.graph is None:
             raise AnalysisError.no_mean(name)
         self.new = new
@@ -205,6 +216,10 @@ class _Average:
         weights = _row_weights(fitted, self.target, self.axes)
         self._call = averaged(self._lowered.call, weights, self.axes)
         self._programs: dict[str, Any] = {}
+        self._choice = choice
+        #: What was done about random effects, in words.
+        self.about = choice.text
+        self._inner = fitted.problem.effects.size if fitted.problem.effects else 0
 
     @property
     def data_names(self) -> set[str]:
@@ -212,7 +227,11 @@ class _Average:
         return {item.name for item in self._lowered.data if item.name}
 
     def at(self, changes: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Value (*shape) and derivative (*shape, k) with some data replaced."""
+        """Value (*shape) with some data replaced; derivative (*shape, k + d).
+
+        The first k are total derivatives by the parameters, the others those by the random
+        effects at their modes.
+        """
         return self._evaluated(self._call, self._programs, changes, self.shape)
 
     def slopes(self, column: Column) -> tuple[np.ndarray, np.ndarray]:
@@ -237,15 +256,25 @@ class _Average:
             np.asarray(changes.get(item.name or "", now)).astype(item.symbol.dtype)
             for item, now in zip(self._lowered.data, problem.arguments(self._lowered), strict=True)
         ]
-        function = PointFunction(
+        function = self._function(call, programs, data)
+        value, jacobian = function.value_and_jacobian(self._x)
+        through = np.zeros((len(value), self._inner))
+        if isinstance(function, AtLevels):
+            through = function.through(self._x)
+        wide = np.concatenate([jacobian, through], axis=1)
+        return value.reshape(shape), wide.reshape((*shape, -1))
+
+    def _function(self, call: Any, programs: dict[str, Any], data: list[np.ndarray]) -> Any:
+        problem, lowered = self.new.problem, self._lowered
+        if problem.effects is not None:
+            return self._choice.bound(problem, [self.target.graph], call, data, lowered)
+        return PointFunction(
             call,
             held=problem.coordinates.held_vector,
             data=data,
-            route=self._lowered.route,
+            route=lowered.route,
             programs=programs,
         )
-        value, jacobian = function.value_and_jacobian(self._x)
-        return value.reshape(shape), jacobian.reshape((*shape, len(self._x)))
 
 
 def _effects(
@@ -265,9 +294,15 @@ def _effects(
         changes += [row.change] * len(own)
     k = len(fitted.estimate.x)
     value = np.concatenate([np.ravel(row.value) for row in rows])
-    jacobian = np.concatenate([row.jacobian.reshape(-1, k) for row in rows])
+    wide = np.concatenate([np.reshape(row.jacobian, (np.size(row.value), -1)) for row in rows])
+    jacobian, through = wide[:, :k], wide[:, k:]
+    conditional = np.zeros((len(value), len(value)))
+    if np.any(through):
+        conditional = fitted.marginal.conditional_covariance(fitted.estimate.x, through)
     low = np.concatenate([np.full(np.size(row.value), row.low) for row in rows])
-    item = Derived(name, tuple(labels), value, jacobian, low, np.inf)
+    item = Derived(
+        name, tuple(labels), value, jacobian, low, np.inf, conditional=np.diag(conditional)
+    )
     limits = derived(fitted.estimate, [item], level, covariance)
     table = pd.DataFrame({"change": changes, "estimate": value, "se": limits.se}, index=labels)
     if fitted.estimate.objective == "mle":
@@ -277,7 +312,9 @@ def _effects(
         table["p"] = [erfc(abs(z) / sqrt(2.0)) for z in table["z"]]
     table["lower"], table["upper"] = limits.lower, limits.upper
     text = f"se by the delta method from the {covariance.text}"
-    return Effects(table, name, at, level, text, jacobian, covariance)
+    if average.about:
+        text += f"; random effects: {average.about}"
+    return Effects(table, name, at, level, text, jacobian, covariance, conditional)
 
 
 def _check(level: float, **choices: tuple[str, Sequence[str]]) -> None:

@@ -26,7 +26,8 @@ def normal_limits(
     targets : sequence of Target
         With mean and variance.
     points : numpy.ndarray, shape (n, k)
-        Asymptotic draws of the unconstrained vector; fewer of them are used for many rows.
+        Asymptotic draws of the unconstrained vector, followed by the effects where there are
+        any; fewer of them are used for many rows.
     ends : sequence of float
         Probabilities.
 

@@ -13,7 +13,13 @@ import xarray as xr
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance, estimate_covariance
-from pymle.inference.prediction.draws import asymptotic_points, natural_rows, seeds
+from pymle.inference.prediction.draws import (
+    asymptotic_points,
+    natural_rows,
+    seeds,
+    simulated_point,
+)
+from pymle.inference.prediction.levels import Levels, levels
 from pymle.inference.prediction.mixed import normal_limits
 from pymle.inference.prediction.targets import (
     Functions,
@@ -70,6 +76,7 @@ class Prediction:
     _kept: np.ndarray | None = field(default=None, repr=False)
     _jacobian: np.ndarray | None = field(default=None, repr=False)
     _covariance: Covariance | None = field(default=None, repr=False)
+    _conditional: Any = field(default=None, repr=False)
 
     def to_xarray(self) -> xr.Dataset:
         """Arrays with the model's dims and coords.
@@ -97,12 +104,15 @@ class Prediction:
     def covariance(self) -> pd.DataFrame:
         """Delta-method covariance of all entries, labelled, for contrasts between them.
 
-        NaN for means that were simulated. Computed when it is asked for.
+        NaN for means that were simulated. Computed when it is asked for. With random effects
+        at their modes it includes the conditional covariance of these.
         """
         assert self._covariance is not None
         assert self._jacobian is not None
         kept = slice(None) if self._kept is None else self._kept
         matrix = self._covariance.of(self._jacobian[kept])
+        if self._conditional is not None:
+            matrix = matrix + self._conditional(kept)
         return pd.DataFrame(matrix, index=self.table.index, columns=self.table.index)
 
     def __getitem__(self, name: str) -> Any:
@@ -135,6 +145,7 @@ def predict(
     names: Sequence[str] | None = None,
     *,
     level: float = 0.95,
+    groups: str | Mapping[str, str] | None = None,
     interval: str = "delta",
     prediction: bool = True,
     draws: int = DRAWS,
@@ -148,7 +159,7 @@ def predict(
     Parameters
     ----------
     fitted : Fitted
-    data, names, level, interval, prediction, draws, random_seed, coords, cov, clusters
+    data, names, level, groups, interval, prediction, draws, random_seed, coords, cov, clusters
         As in `Fit.predict`.
 
     Returns
@@ -162,40 +173,48 @@ def predict(
     if int(draws) < _LEAST:
         raise AnalysisError.argument("draws", draws, f"at least {_LEAST}")
     covariance = estimate_covariance(fitted, cov, clusters=clusters)
+    first, second, third, fourth = seeds(random_seed, 4)
+    choice = levels(fitted, groups, "kept", seed=fourth)
     new = NewData(fitted.problem, data)
-    chosen = targets(fitted, new, default_targets(fitted) if names is None else names)
-    functions = Functions(new, chosen)
+    chosen = targets(fitted, new, default_targets(fitted) if names is None else names, choice)
+    functions = Functions(new, chosen, choice)
     value, jacobian = functions.value_and_jacobian(fitted.estimate.x)
     low, high = functions.ranges(fitted.estimate.natural)
-    exact = delta_limits(fitted, value, jacobian, low, high, level, covariance)
+    conditional = functions.conditional_variance(fitted.estimate.x)
+    exact = delta_limits(fitted, value, jacobian, low, high, level, covariance, conditional)
     columns = {key: functions.split(np.asarray(part)) for key, part in exact.items()}
     jacobians = functions.split(jacobian)
     notes = [f"se and limits of means: {_how(interval)} from the {covariance.text}"]
+    notes += _about(choice, chosen)
 
     wanted = [t for t in chosen if t.observed and prediction and not t.categories]
     simulated = [t.name for t in chosen if t.observed and t.graph is None]
     known = _has_covariance(covariance)
     count = min(int(draws), max(_LEAST, _ENTRIES // max(1, sum(t.size for t in wanted))))
-    first, second, third = seeds(random_seed, 3)
-    points = None
+    points = joint = None
     if known and (wanted or interval == "draws"):
         points = asymptotic_points(fitted, count, first, covariance)
+        joint = choice.joint(points, second.spawn(1)[0])
     elif not known:
         notes.append("no draws of the parameters: some have no standard error, see `fit.verdict`")
     ends = [0.5 * (1.0 - level), 0.5 * (1.0 + level)]
-    if interval == "draws" and points is not None and functions.targets:
-        limits = np.quantile(functions.values(points), ends, axis=0)
+    if interval == "draws" and joint is not None and functions.targets:
+        limits = np.quantile(functions.values(joint), ends, axis=0)
         columns["lower"] = functions.split(limits[0])
         columns["upper"] = functions.split(limits[1])
         columns["scale"] = functions.split(np.full(len(value), "draws"))
     outer: dict[str, np.ndarray] = {}
-    if wanted and points is not None:
+    if wanted and points is not None and joint is not None:
         normal = [t for t in wanted if t.normal and t.graph is not None]
         others = [t.name for t in wanted if t not in normal]
-        outer = normal_limits(new, normal, points, ends)
+        outer = normal_limits(new, normal, joint, ends)
         if others:
-            drawn = new.simulator(others).draw(natural_rows(fitted, points), second)
-            outer |= {name: _quantiles(sample, ends) for name, sample in drawn.items()}
+            kept, held = choice.held_values(joint)
+            rows = np.hstack([natural_rows(fitted, points), held])
+            for name in others:
+                # As its mean: given the values of the other observed variables.
+                simulator = new.simulator([name], kept=kept, given=new.held_beside(name))
+                outer[name] = _quantiles(simulator.draw(rows, second)[name], ends)
             notes.append(
                 f"prediction limits of {', '.join(others)}: quantiles of one simulated "
                 f"observation for each of {count} asymptotic draws of the parameters"
@@ -206,7 +225,8 @@ def predict(
                 f"normal distributions at {count} asymptotic draws of the parameters, mixed"
             )
     if simulated:
-        centre = new.simulator(simulated).draw(fitted.estimate.natural, third, count)
+        simulator = new.simulator(simulated, kept=choice.named("kept", "typical"))
+        centre = simulator.draw(simulated_point(fitted, choice), third, count)
         for name in simulated:
             columns["estimate"][name] = centre[name].mean(axis=0).ravel()
         notes.append(
@@ -231,7 +251,40 @@ def predict(
             [jacobians.get(t.name, np.full((t.size, k), np.nan)) for t in chosen]
         ),
         _covariance=covariance,
+        _conditional=None if conditional is None else _conditional_of(fitted, functions, chosen),
     )
+
+
+def _about(choice: Levels, chosen: Sequence[Target]) -> list[str]:
+    """What was done about random effects."""
+    graphs = [graph for t in chosen for graph in (t.graph, t.variance) if graph is not None]
+    if not choice.text:
+        return []
+    out = [f"random effects: {choice.text}"]
+    if choice.reads(graphs, "kept"):
+        out[0] += "; se and limits include what the data leave open about those at their modes"
+    if choice.reads(graphs, "new"):
+        out.append(
+            f"means over new random effects: averages over {choice.draws} stratified draws; "
+            "prediction limits include the variation between groups"
+        )
+    return out
+
+
+def _conditional_of(fitted: Fitted, functions: Functions, chosen: Sequence[Target]) -> Any:
+    """The conditional covariance between all entries, computed when it is asked for."""
+
+    def matrix(kept: Any) -> np.ndarray:
+        x = fitted.estimate.x
+        through = functions.through(x)
+        assert through is not None
+        parts = functions.split(through)
+        rows = np.concatenate(
+            [parts.get(t.name, np.zeros((t.size, through.shape[1]))) for t in chosen]
+        )
+        return fitted.marginal.conditional_covariance(x, rows[kept])
+
+    return matrix
 
 
 def _frame(

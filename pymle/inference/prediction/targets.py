@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pymle.bind import point_function
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.covariance import Covariance
 from pymle.inference.derived import Derived, derived
+from pymle.inference.prediction.levels import Levels
+from pymle.inference.prediction.levels import levels as chosen_levels
 from pymle.model.predictive.newdata import NewData
+from pymle.objective.levels import AtLevels
 
 #: Entries of a Deterministic without an observation dim up to which it is predicted unasked.
 _MOST = 1000
@@ -60,16 +62,22 @@ class Target:
 
 
 def predictable(fitted: Fitted) -> tuple[list[str], list[str]]:
-    """Names of the observed variables and of the Deterministics that the fit determines."""
-    model = fitted.problem.model
-    deterministics = [d.name for d in model.deterministics if not fitted.problem.undetermined(d)]
+    """Names of the observed variables and of the Deterministics that the fit determines.
+
+    Random effects and missing values count: they are predicted.
+    """
+    model, effects = fitted.problem.model, fitted.problem.effects
+    known = set(effects.names) if effects else set()
+    deterministics = [
+        d.name for d in model.deterministics if set(fitted.problem.undetermined(d)) <= known
+    ]
     return [rv.name for rv in model.observed_RVs], deterministics
 
 
 def default_targets(fitted: Fitted) -> list[str]:
     """Observed variables, and Deterministics by row or with at most a thousand entries."""
     observed, deterministics = predictable(fitted)
-    small = set(fitted.problem.small_deterministics(_MOST))
+    small = set(fitted.problem.small_deterministics(_MOST, predicted=True))
     rows = {d for name in observed for d in fitted.problem.dims_of(name, 1) if d}
     by_row = {d for d in deterministics if rows & set(fitted.problem.dims_of(d, 9))}
     graphs = [fitted.problem.variable(d) for d in deterministics]
@@ -79,7 +87,9 @@ def default_targets(fitted: Fitted) -> list[str]:
     return [*observed, *(d for d in deterministics if d in small or d in by_row)]
 
 
-def targets(fitted: Fitted, new: NewData, names: Sequence[str]) -> list[Target]:
+def targets(
+    fitted: Fitted, new: NewData, names: Sequence[str], levels: Levels | None = None
+) -> list[Target]:
     """Targets by name.
 
     Parameters
@@ -87,6 +97,8 @@ def targets(fitted: Fitted, new: NewData, names: Sequence[str]) -> list[Target]:
     fitted : Fitted
     new : NewData
     names : sequence of str
+    levels : Levels, optional
+        The choice for random effects; kept by default.
 
     Returns
     -------
@@ -98,22 +110,45 @@ def targets(fitted: Fitted, new: NewData, names: Sequence[str]) -> list[Target]:
         Unknown names; data that are needed and not given.
     """
     observed, deterministics = predictable(fitted)
+    levels = chosen_levels(fitted, None, "kept") if levels is None else levels
     out = []
     for name in names:
         if name in observed:
             target = _observed(new, name)
-            unknown = [] if target.graph is None else fitted.problem.undetermined(target.graph)
-            if unknown:
-                effects = fitted.problem.effects
-                if effects is not None and set(unknown) <= set(effects.names):
-                    raise AnalysisError.predicts_effects(name, unknown)
-                raise AnalysisError.undetermined(name, unknown)
-            out.append(target)
         elif name in deterministics:
-            out.append(_deterministic(fitted, new, name))
+            target = _deterministic(fitted, new, name)
         else:
             raise AnalysisError.unknown_variable(name, [*observed, *deterministics])
+        out.append(_at_levels(fitted, target, levels))
     return out
+
+
+def _at_levels(fitted: Fitted, target: Target, levels: Levels) -> Target:
+    """A target with typical effects put in; simulated where new ones cannot be averaged."""
+    graphs = [g for g in (target.graph, target.variance) if g is not None]
+    unknown = set(fitted.problem.undetermined_by(graphs))
+    if unknown:
+        raise AnalysisError.undetermined(target.name, sorted(unknown))
+    simulated = levels.cannot_average(graphs)
+    if simulated and not target.observed:
+        raise AnalysisError.no_average(target.name, simulated)
+    if simulated:
+        return replace(target, graph=None, variance=None)
+    # (The range of a mean may depend on effects, as that of a binomial one on the trials does.)
+    ends = [e for e in (target.low, target.high) if hasattr(e, "type")]
+    found = iter(levels.typical([*graphs, *ends]))
+    return replace(
+        target,
+        **{
+            key: value if value is None or not hasattr(value, "type") else next(found)
+            for key, value in (
+                ("graph", target.graph),
+                ("variance", target.variance),
+                ("low", target.low),
+                ("high", target.high),
+            )
+        },
+    )
 
 
 def _observed(new: NewData, name: str) -> Target:
@@ -153,13 +188,16 @@ class Functions:
     chosen : sequence of Target
     """
 
-    def __init__(self, new: NewData, chosen: Sequence[Target]) -> None:
+    def __init__(self, new: NewData, chosen: Sequence[Target], levels: Levels) -> None:
         self.targets = [t for t in chosen if t.graph is not None]
-        self._new = new
+        self._new, self._levels = new, levels
         if self.targets:
-            self._function = point_function(
-                new.problem, new.lowered([t.graph for t in self.targets])
-            )
+            self._function = levels.function(new, [t.graph for t in self.targets])
+
+    @property
+    def predicted(self) -> bool:
+        """Whether random effects or missing values at their modes enter."""
+        return bool(self.targets) and isinstance(self._function, AtLevels)
 
     def split(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Parts of an array whose first axis runs over the entries of all targets."""
@@ -173,20 +211,37 @@ class Functions:
             return np.zeros(0), np.zeros((0, len(x)))
         return self._function.value_and_jacobian(x)
 
+    def conditional_variance(self, x: np.ndarray) -> np.ndarray | None:
+        """Variances (m,) that remain when the parameters are known; None without effects."""
+        return self._function.conditional_variance(x) if self.predicted else None
+
+    def through(self, x: np.ndarray) -> np.ndarray | None:
+        """Derivatives (m, d) with respect to effects at their modes; None without."""
+        return self._function.through(x) if self.predicted else None
+
     def values(self, points: np.ndarray) -> np.ndarray:
-        """Values (n, m) at several points."""
-        return self._function.values(points) if self.targets else np.zeros((len(points), 0))
+        """Values (n, m) at several points, followed by the effects where there are any."""
+        if not self.targets:
+            return np.zeros((len(points), 0))
+        return self._function.values(points if self.predicted else self._levels.own(points))
 
     def ranges(self, natural: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end (m,) of the range of every entry."""
         ends = []
         for side in ("low", "high"):
             parts = [
-                np.broadcast_to(self._new.number(getattr(t, side), natural), t.shape).ravel()
+                np.broadcast_to(self._number(getattr(t, side), natural), t.shape).ravel()
                 for t in self.targets
             ]
             ends.append(np.concatenate(parts) if parts else np.zeros(0))
         return ends[0], ends[1]
+
+    def _number(self, value: Any, natural: np.ndarray) -> np.ndarray:
+        if self.predicted and hasattr(value, "type") and self._levels.reads([value]):
+            found = self._levels.function(self._new, [value]).value(self._levels.fitted.estimate.x)
+            [shape] = self._new.shapes_of([value])
+            return found.reshape(shape)
+        return self._new.number(value, natural)
 
 
 def delta_limits(
@@ -197,6 +252,7 @@ def delta_limits(
     high: np.ndarray,
     level: float,
     covariance: Covariance | None,
+    conditional: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Estimates with delta-method standard errors and limits on the scale of their range.
 
@@ -218,6 +274,7 @@ def delta_limits(
         jacobian / unit[:, None],
         np.where(both, 0.0, low),
         np.where(both, 1.0, high),
+        conditional=None if conditional is None else conditional / unit**2,
     )
     found = derived(fitted.estimate, [item], level, covariance)
     return {

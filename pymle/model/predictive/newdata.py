@@ -95,8 +95,14 @@ class NewData:
         """Whether anything has another length than in the fit."""
         return bool(self._by_dim or self._by_length)
 
-    def simulator(self, names: Sequence[str] | None = None) -> Simulator:
-        """Draws of observed variables at the new data."""
+    def simulator(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        kept: Sequence[str] = (),
+        given: Sequence[str] = (),
+    ) -> Simulator:
+        """Draws of observed variables at the new data; ``kept``, ``given`` as `Simulator`."""
         observed = [rv.name for rv in self._model.observed_RVs] if names is None else list(names)
         sizes = {n: self.shape_of(n) for n in observed} if self.changed else {}
         for name in observed:
@@ -106,9 +112,18 @@ class NewData:
                 if self._model[missing] in read:
                     raise DataError.needed(missing, name)
         try:
-            return Simulator(self.problem, observed, sizes)
+            return Simulator(self.problem, observed, sizes, kept, given)
         except (NotImplementedError, TypeError, ValueError) as error:
             raise AnalysisError.cannot_simulate(observed, error) from error
+
+    def held_beside(self, name: str) -> list[str]:
+        """Observed variables whose values are known at the new data, another one apart."""
+        model = self._model
+        return [
+            rv.name
+            for rv in model.observed_RVs
+            if rv.name != name and model.rvs_to_values[rv].name not in self._missing
+        ]
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Shape of an observed variable at the new data."""
@@ -218,6 +233,8 @@ class NewData:
                 v.name: np.shape(problem.given.get(v.name, v.get_value()))
                 for v in self._model.data_vars
             }
+            if problem.effects is not None and "out of bounds" in str(error):
+                raise DataError.no_such_group(problem.effects.names, error) from error
             raise DataError.do_not_fit(shapes, error) from error
 
     def labels_of(

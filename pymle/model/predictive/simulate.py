@@ -41,6 +41,13 @@ class Simulator:
     sizes : mapping of str to tuple of int, optional
         Shapes of observed variables that are not those of the observed data, where the
         predictors are new.
+    kept : sequence of str
+        Random effects and missing values that are not drawn: their natural values follow
+        those of the parameters in the vectors that `draw` takes. Parameters that were
+        integrated under a flat measure have no law and must be among them.
+    given : sequence of str
+        Observed variables that are not drawn but have their values, for those in ``names`` that
+        depend on them.
 
     Raises
     ------
@@ -64,10 +71,17 @@ class Simulator:
         problem: Problem,
         names: Iterable[str] | None = None,
         sizes: Mapping[str, tuple[int, ...]] | None = None,
+        kept: Sequence[str] = (),
+        given: Sequence[str] = (),
     ) -> None:
         self._problem = problem
         self.names = _checked_names(problem, names)
-        self._symbols = {name: problem.model[name].type() for name in problem.names}
+        effects = problem.effects
+        lawless = [n for n in (effects.flat if effects else ()) if n not in kept]
+        if lawless:
+            raise AnalysisError.restricted("This analysis", lawless)
+        self._kept, self._fixed = tuple(kept), tuple(given)
+        self._symbols = {name: problem.model[name].type() for name in (*problem.names, *kept)}
         with warnings.catch_warnings():
             # PyMC calls functions of PyTensor that are deprecated; its user cannot help it.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -82,12 +96,13 @@ class Simulator:
         """The observed variables as functions of the parameters' symbols."""
         model = self._problem.model
         swaps = {model[name]: symbol for name, symbol in self._symbols.items()}
+        swaps |= {model[name]: model.rvs_to_values[model[name]] for name in self._fixed}
         if not sizes:
             outputs = clone_replace([model[name] for name in self.names], swaps)
         else:
             # One by one in the order of their declaration: a variable of another size is that
             # for those which depend on it, too.
-            for rv in model.observed_RVs:
+            for rv in [rv for rv in model.observed_RVs if rv.name not in self._fixed]:
                 graph = _resized(rv, sizes.get(rv.name))
                 [swaps[rv]] = clone_replace([graph], swaps, rebuild_strict=False)
             # That leaves copies of a variable that another depends on: one draw.
@@ -110,7 +125,7 @@ class Simulator:
         Parameters
         ----------
         natural : numpy.ndarray, shape (m,) or (n, m)
-            Natural vector(s) of the problem's layout.
+            Natural vector(s) of the problem's layout, followed by what is kept.
         random_seed : int, sequence of int, SeedSequence, numpy.random.Generator or None
             The first draws of a longer series with the same seed are the same.
         n : int, optional
@@ -155,7 +170,14 @@ class Simulator:
             raise AnalysisError.cannot_simulate(self.names, error) from error
 
     def _given(self, natural: np.ndarray) -> list[np.ndarray]:
-        point = self._problem.layout.to_point(natural)
+        layout, effects = self._problem.layout, self._problem.effects
+        point = layout.to_point(natural[: layout.natural_size])
+        at = layout.natural_size
+        for name in self._kept:
+            assert effects is not None
+            block = effects.layout.block(name)
+            point[name] = natural[at : at + block.size].reshape(block.shape)
+            at += block.size
         return [point[name].astype(symbol.dtype) for name, symbol in self._symbols.items()]
 
 

@@ -258,6 +258,43 @@ class Marginal(Likelihood):
         """
         return np.asarray(self._run("conditional", x, jacobian))
 
+    def conditional_covariance(self, x: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """Conditional covariance (m, m) of functions of the random effects.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+        jacobian : numpy.ndarray, shape (m, d)
+            Derivatives of the functions at the conditional mode.
+
+        Returns
+        -------
+        numpy.ndarray, shape (m, m)
+        """
+        found = np.asarray(self._run("solved", x, jacobian)) @ jacobian.T
+        return 0.5 * (found + found.T)
+
+    def conditional_draws(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        """Draws of the random effects from their normal approximation at several points.
+
+        Parameters
+        ----------
+        points : numpy.ndarray, shape (n, k)
+        normals : numpy.ndarray, shape (n, d)
+            Standard normal.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, d)
+            nan where the inner search fails.
+
+        Notes
+        -----
+        Each is made with the dense covariance there: for some hundred effects.
+        """
+        held, weights, data = self._arguments
+        return np.asarray(self._drawn_program(points, normals, held, weights, data))
+
     def block_scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores of the independent blocks, and of all elements that touch no random effect.
 
@@ -359,6 +396,38 @@ class Marginal(Likelihood):
             return jax.lax.map(lambda row: jnp.dot(row, factor.solve(row)), rows, batch_size=64)
 
         return jax.jit(conditional)
+
+    @cached_property
+    def _drawn_program(self) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        def drawn(points: Any, normals: Any, held: Any, weights: Any, data: Any) -> Any:
+            own, static = data[: self._count], self._static(data)
+
+            def one(given: Any) -> Any:
+                x, normal = given
+                u, converged = self._mode_at(x, held, weights, data)
+                factor = self.plan.laplace.factor(x, u, held, weights, own, static)
+                covariance = jax.vmap(factor.solve)(jnp.eye(len(normal)))
+                root = jnp.linalg.cholesky(0.5 * (covariance + covariance.T))
+                return jnp.where(converged, u + root @ normal, jnp.nan)
+
+            return jax.lax.map(one, (points, normals))
+
+        return jax.jit(drawn)
+
+    @cached_property
+    def _solved_program(self) -> Any:
+        import jax
+
+        def solved(x: Any, rows: Any, held: Any, weights: Any, data: Any) -> Any:
+            u, _ = self._mode_at(x, held, weights, data)
+            own, static = data[: self._count], self._static(data)
+            factor = self.plan.laplace.factor(x, u, held, weights, own, static)
+            return jax.lax.map(factor.solve, rows, batch_size=64)
+
+        return jax.jit(solved)
 
     def _static(self, data: Any) -> Any:
         import jax
