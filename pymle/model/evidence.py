@@ -9,15 +9,8 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
-from pymle.model.walks import (
-    INDEXING,
-    ModelGraph,
-    evaluate,
-    given_value,
-    is_product,
-    passes,
-    through_copies,
-)
+from pymle.model.operations import INDEXING, is_product, passes
+from pymle.model.walks import ModelGraph, evaluate, given_value, through_copies
 
 _SAMPLE = 5  # entries from which a vector may be a sample of a population
 

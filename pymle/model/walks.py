@@ -17,38 +17,16 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import ModelError
+from pymle.model.operations import (
+    CONTRACTING,
+    INDEXING,
+    PASSING,
+    is_product,
+    multipliers,
+    op_name,
+    passes,
+)
 
-# Operations that hand entries on without mixing or changing them.
-_PASSING = {
-    "AdvancedIncSubtensor",
-    "AdvancedIncSubtensor1",
-    "AdvancedSubtensor",
-    "AdvancedSubtensor1",
-    "Alloc",
-    "CumOp",
-    "DimShuffle",
-    "ExpandDims",
-    "IncSubtensor",
-    "Index",
-    "Join",
-    "Rename",
-    "Reshape",
-    "SpecifyShape",
-    "Squeeze",
-    "Subtensor",
-    "TensorFromXTensor",
-    "Transpose",
-    "ViewOp",
-    "XTensorFromTensor",
-}
-INDEXING = {
-    "AdvancedSubtensor",
-    "AdvancedSubtensor1",
-    "AdvancedIncSubtensor",
-    "AdvancedIncSubtensor1",
-    "Subtensor",
-    "Index",
-}
 _RANGES = {
     "Exp": (0.0, np.inf),
     "Sqrt": (0.0, np.inf),
@@ -72,7 +50,6 @@ _PROCESSES = {
     "AutoRegressiveRV",
 }
 _SHAPING = {"Alloc", "Reshape", "MakeVector", "SpecifyShape", "ARange"}
-_CONTRACTING = {"Dot", "MatMul", "BatchedDot", "XDot"}
 
 
 def interpreted() -> Mode:
@@ -273,7 +250,9 @@ class ModelGraph:
             operands = [i for i in node.inputs if i is not variable]
             if is_product(node) and all(self._is_scale(o, variable, node) for o in operands):
                 names = [p.name for p in self.free_among(operands) if p is not rv]
-                found += [n for n in names if n not in found]
+            else:
+                names = [p.name for p in self.free_among(multipliers(node, variable))]
+            found += [n for n in names if n not in found and n != rv.name]
         return found
 
     def reaches_objective(self, integrated: set[str], dropped: Mapping[str, str]) -> set[str]:
@@ -306,10 +285,17 @@ class ModelGraph:
             seen.add(variable)
             for node in self.clients.get(variable, ()):
                 found.append((variable, node))
-                passing = passes(node, variable)
+                passing = passes(node, variable) or self._centres(node, rv)
                 if passing and (through_indexing or type(node.op).__name__ not in INDEXING):
                     todo += node.outputs
         return found
+
+    def _centres(self, node: Any, rv: Any) -> bool:
+        """Whether a sum is of a variable and functions of it alone: ``z - z.mean()``."""
+        scalar = getattr(node.op, "scalar_op", None)
+        if type(scalar).__name__ not in {"Add", "Sub"}:
+            return False
+        return all(self.free_among([operand]) == [rv] for operand in node.inputs)
 
     def _is_scale(self, operand: Any, variable: Any, node: Any) -> bool:
         if not self.free_among([operand]):
@@ -317,11 +303,11 @@ class ModelGraph:
         inside = set(ancestors([operand], blockers=self.free))
         if not any(self._is_data(v, inside) for v in inside):
             return True
-        if _op_name(node) in _CONTRACTING:
+        if op_name(node) in CONTRACTING:
             # Cholesky factor of a covariance over data points (a latent Gaussian process),
             # not a matrix of features computed from data (a layer of a network).
             return any(
-                v.owner is not None and "Cholesky" in _op_name(v.owner)
+                v.owner is not None and "Cholesky" in op_name(v.owner)
                 for v in through_copies(operand)
             )
         return operand.type.ndim == variable.type.ndim and _same_shape(operand, variable)
@@ -344,35 +330,10 @@ class ModelGraph:
         return any(type(n.op).__name__ not in INDEXING | _SHAPING for n in users)
 
 
-def _op_name(node: Any) -> str:
-    op = node.op
-    core = getattr(op, "core_op", None)
-    return type(core if core is not None else op).__name__
-
-
-def is_product(node: Any) -> bool:
-    """Whether an operation multiplies, divides or contracts its inputs."""
-    scalar = getattr(node.op, "scalar_op", None)
-    if scalar is not None:
-        return type(scalar).__name__ in {"Mul", "TrueDiv"}
-    return _op_name(node) in _CONTRACTING or "dot" in str(node.op).lower()
-
-
-def passes(node: Any, variable: Any) -> bool:
-    """Whether an operation hands the entries of one of its inputs on as they are."""
-    scalar = getattr(node.op, "scalar_op", None)
-    if scalar is not None:
-        return type(scalar).__name__ in {"Identity", "Cast"}
-    name = type(node.op).__name__
-    if name in {"Subtensor", "AdvancedSubtensor", "AdvancedSubtensor1", "Index"}:
-        return node.inputs[0] is variable
-    return name in _PASSING
-
-
 def through_copies(variable: Any) -> list[Any]:
     """A variable and those that it is a copy or a selection of, back to the first."""
     chain = [variable]
-    while chain[-1].owner is not None and type(chain[-1].owner.op).__name__ in _PASSING:
+    while chain[-1].owner is not None and type(chain[-1].owner.op).__name__ in PASSING:
         chain.append(chain[-1].owner.inputs[0])
     return chain
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pymc as pm
 import pytest
+from scipy import stats
+from scipy.integrate import quad
 
 import pymle
 
@@ -29,3 +31,27 @@ def test_impossible_data_are_named_with_random_effects_too():
         pm.Exponential("y", pm.math.exp(u[GROUP]), observed=data)
     with pytest.raises(pymle.PointError, match=r"Observed variable `y`.*7"):
         pymle.find_MLE(model, progressbar=False)
+
+
+def test_a_saddle_of_the_inner_search_is_left():
+    """At u = 0 the slope in u ** 2 is zero, and the search begins there: no mode, a saddle."""
+    sd, noise = 1.1, 0.3
+    seen = 1.0 + 0.1 * np.random.default_rng(0).normal(size=20)
+    with pm.Model() as model:
+        tau = pm.HalfNormal("tau", 1)
+        u = pm.Normal("u", 0, tau, shape=5)
+        pm.Normal("y", u[GROUP] ** 2, noise, observed=seen)
+
+    def half(y):
+        """The integral over one of the two modes, which mirror each other."""
+
+        def density(z):
+            return np.exp(stats.norm.logpdf(y, (sd * z) ** 2, noise).sum()) * stats.norm.pdf(z)
+
+        return np.log(quad(density, 0.3, 2.0, epsabs=0.0, epsrel=1e-10)[0])
+
+    likelihood = pymle.compile(model, quadrature=25)
+    expected = sum(half(seen[GROUP == g]) for g in range(5))
+    assert likelihood.logp({"tau": sd}) == pytest.approx(expected, abs=1e-6)
+    modes = pymle.find_MLE(model, progressbar=False).random_effects().modes["u"]
+    assert (modes > 0.9).all()

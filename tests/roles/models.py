@@ -456,3 +456,34 @@ def class_memberships():
     z = pm.Categorical("z", [0.5, 0.5], shape=N)
     mu = pm.Normal("mu", 0, 1, shape=2)
     observe(mu[z])
+
+
+# ----- what is no evidence -----------------------------------------------------------------
+
+
+@case(beta=P, sigma=P, cv="deterministic")
+def report_of_a_ratio():
+    beta = pm.Normal("beta", 0, 1, shape=3)
+    sigma = pm.HalfNormal("sigma", 1)
+    pm.Deterministic("cv", sigma / beta[0])
+    observe(X @ beta, sigma)
+
+
+@case(beta=P, tau=P)
+def prediction_that_nothing_observes():
+    beta, tau = pm.Normal("beta", 0, 1, shape=3), pm.HalfNormal("tau", 1)
+    observe(X @ beta, tau)
+    pm.Normal("new", tau * beta, 1.0)
+
+
+@case(theta=P)
+def short_vector_with_a_potential():
+    theta = pm.Normal("theta", 0, 1, shape=2)
+    pm.Potential("ll", -((theta - 1.0) ** 2).sum())
+    pm.Normal("y", theta[0], 1.0, observed=1.0)
+
+
+@case(theta=P)
+def two_coefficients_and_one_observation():
+    theta = pm.Normal("theta", 0, 1, shape=2)
+    pm.Normal("y", theta.sum(), 1.0, observed=[1.0])

@@ -115,6 +115,8 @@ def _over_neighbours(rows: np.ndarray, other: Variable, turned: bool) -> Variabl
         return None
     where = np.argsort(rows == 0, axis=1, kind="stable")[:, :most]
     weight = np.take_along_axis(rows, where, axis=1).astype("float64")
+    # Rows with fewer are filled up with themselves, times zero: no pair that is none.
+    where = np.where(weight == 0, np.arange(size)[:, None], where)
     if other.type.ndim == 1:
         return (other[where] * weight).sum(axis=1)
     if turned:  # rows @ other

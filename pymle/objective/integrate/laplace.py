@@ -231,27 +231,26 @@ class Laplace:
             size = jnp.maximum(jnp.abs(values[diagonal]), 1e-300)
             damped = values.at[diagonal].add(damping * size)
             factor = self._elimination.factorise(static["elimination"], damped)
-            step = factor.solve(slope)
+            # No slope where the information was not positive definite: a saddle (u ** 2 at zero).
+            # The damping that just makes it so leaves the directions of negative curvature
+            # as the long ones of the solution.
+            saddle = ~state["definite"] & (jnp.sum(slope**2 / size) < _NEAR)
+            step = factor.solve(jnp.where(saddle, push * jnp.sqrt(size), slope))
+            length = jnp.max(jnp.abs(step) * jnp.sqrt(size)) * 2.0 ** state["pushes"]
+            step = jnp.where(saddle, step / length, step)
             # A pivot that is zero but for rounding is one: nothing holds these effects.
             definite = (factor.smallest_pivot > SINGULAR * size.max()) & jnp.all(jnp.isfinite(step))
             twice = jnp.dot(step, slope)
-            # No slope where the information is not positive definite: a saddle (u ** 2 at zero).
-            # The damping that just makes it so leaves the directions of negative curvature
-            # as the long ones of the solution.
-            saddle = definite & ~state["definite"] & (twice < _NEAR)
-            away = factor.solve(push * jnp.sqrt(size))
-            away = away / jnp.max(jnp.abs(away) * jnp.sqrt(size)) * 0.5 ** state["pushes"]
-            step = jnp.where(saddle, away, step)
             return {
                 "u": u,
                 "at": at,
                 "trial": u + jnp.where(definite, step, 0.0),
                 "twice": twice,
                 "definite": definite,
-                "near": definite & (twice < _NEAR) & (damping == 0.0),
+                "near": definite & ~saddle & (twice < _NEAR) & (damping == 0.0),
                 "damping": damping,
                 "steps": state["steps"] + 1,
-                "pushes": state["pushes"] + saddle,
+                "pushes": state["pushes"] + (saddle & definite),
                 "done": accept & state["near"],
             }
 

@@ -1,0 +1,59 @@
+"""Laws of neighbours: whole constants, sparse matrices, and structure that is used."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import scipy.sparse
+from scipy import stats
+
+import pymle
+from pymle.bind import likelihood_of
+
+AREAS = 14
+EDGES = [(i, i + 1) for i in range(AREAS - 1)] + [(0, 2), (3, 6)]
+WEIGHTS = np.zeros((AREAS, AREAS), dtype=int)
+for left, right in EDGES:
+    WEIGHTS[left, right] = WEIGHTS[right, left] = 1
+DEGREES = np.diag(WEIGHTS.sum(axis=0))
+Y = np.random.default_rng(1).normal(size=AREAS)
+NOISE = 0.7
+
+
+def marginal(precision):
+    covariance = np.linalg.inv(precision) + NOISE**2 * np.eye(AREAS)
+    return stats.multivariate_normal(np.zeros(AREAS), covariance).logpdf(Y)
+
+
+def areas(weights):
+    with pm.Model() as model:
+        tau, alpha = pm.Gamma("tau", 2, 2), pm.Uniform("alpha", 0, 1)
+        phi = pm.CAR("phi", mu=np.zeros(AREAS), W=weights, alpha=alpha, tau=tau)
+        pm.Normal("y", phi, NOISE, observed=Y)
+    return model
+
+
+@pytest.mark.parametrize("weights", [WEIGHTS, scipy.sparse.csr_matrix(WEIGHTS.astype(float))])
+def test_conditional_autoregression_is_normalised(weights):
+    likelihood = pymle.compile(areas(weights))
+    precision = 2.0 * (DEGREES - 0.6 * WEIGHTS)
+    found = likelihood.logp({"tau": 2.0, "alpha": 0.6})
+    assert found == pytest.approx(marginal(precision), abs=1e-10)
+
+
+def test_the_neighbours_decide_what_is_eliminated():
+    """The information about the areas has an entry for each edge, not for each pair."""
+    plan = likelihood_of(pymle.compile(areas(WEIGHTS))._problem).plan
+    assert len(plan.rows) == AREAS + 2 * len(EDGES)
+
+
+def test_intrinsic_autoregression_is_normalised_in_its_scale():
+    with pm.Model() as model:
+        scale = pm.HalfNormal("scale", 1)
+        phi = pm.ICAR("phi", W=WEIGHTS, sigma=scale)
+        pm.Normal("y", phi, NOISE, observed=Y)
+    likelihood = pymle.compile(model)
+    sum_sd = 0.001 * AREAS  # the standard deviation that PyMC gives the sum of all areas
+    for value in (0.5, 1.5):
+        precision = (DEGREES - WEIGHTS) / value**2 + 1.0 / sum_sd**2
+        # The sum is held to one part in 10^5: so many digits are lost in either matrix.
+        assert likelihood.logp({"scale": value}) == pytest.approx(marginal(precision), abs=1e-7)
