@@ -306,7 +306,8 @@ class Estimator:
 
             source = dense
         elif likelihood.has_score:
-            matrix, error = hessian_of(likelihood, solution.x, solution.hessian)
+            measured = solution.record.hessian_error
+            matrix, error = hessian_of(likelihood, solution.x, solution.hessian, measured)
             known = curvature_of(-matrix, error)
             curvature, source = known, lambda: known
 
@@ -482,9 +483,17 @@ def _settled(tails: Tails, solution: Solution, curvature: Curvature) -> bool:
 
 
 def hessian_of(
-    likelihood: Likelihood, x: np.ndarray, known: np.ndarray | None = None
+    likelihood: Likelihood,
+    x: np.ndarray,
+    known: np.ndarray | None = None,
+    measured: float = float("nan"),
 ) -> tuple[np.ndarray, float]:
-    """Second derivatives and their relative error (zero where they are exact)."""
+    """Second derivatives and their relative error (zero where they are exact).
+
+    ``known`` ones are taken where they are exact, or their error was ``measured``.
+    """
+    if known is not None and np.isfinite(measured):
+        return known, measured
     if likelihood.has_hessian:
         return (likelihood.hessian(x) if known is None else known), 0.0
     return differenced_hessian(likelihood.value_and_score, x)

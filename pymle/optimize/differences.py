@@ -8,7 +8,13 @@ import numpy as np
 
 from pymle.optimize.objective import Objective
 
-__all__ = ["differenced_hessian", "directional_check", "with_differenced_hessian"]
+__all__ = [
+    "central_hessian",
+    "differenced_hessian",
+    "directional_check",
+    "rough_hessian",
+    "with_differenced_hessian",
+]
 
 ValueAndScore = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -144,6 +150,85 @@ def _column(
         if levels >= _LEVELS and (lowest < 1e-11 or grown):
             break
     return best, error
+
+
+def rough_hessian(value_and_score: ValueAndScore, x: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Second derivatives from differences of the score on one side: three digits or so.
+
+    Parameters
+    ----------
+    value_and_score : callable
+    x : ndarray, shape (k,)
+    here : ndarray, shape (k,)
+        The score at `x`.
+
+    Returns
+    -------
+    ndarray, shape (k, k), symmetric
+        With nan where the function is not finite nearby.
+    """
+    columns = []
+    for i in range(x.size):
+        # Steps are relative to the coordinate, shorter where the slope is steep.
+        h = min(1e-3 * max(abs(x[i]), 1.0), max(1e-2 / max(abs(here[i]), 1e-300), 1e-6))
+        moved = x.copy()
+        moved[i] += h
+        value, score = value_and_score(moved)
+        if not np.isfinite(value):
+            moved[i] = x[i] - h
+            value, score = value_and_score(moved)
+        columns.append((np.asarray(score) - here) / (moved[i] - x[i]))
+    hessian = np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+    return 0.5 * (hessian + hessian.T)
+
+
+def central_hessian(
+    value_and_score: ValueAndScore, x: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Second derivatives from two scores a coordinate and two more for their error.
+
+    Parameters
+    ----------
+    value_and_score : callable
+        x -> (value, score), the score exact.
+    x : ndarray, shape (k,)
+    lengths : ndarray, shape (k,)
+        About a conditional standard error for each coordinate.
+
+    Returns
+    -------
+    hessian : ndarray, shape (k, k), symmetric
+    error : float
+        Estimated relative error, on the scale on which the diagonal is one.
+
+    Notes
+    -----
+    Central differences at 0.002 of the lengths. The error is their asymmetry, or what differs
+    from a central difference along one direction through all coordinates at twice the length,
+    whose truncation is four times as large.
+    """
+    k = x.size
+    if not k:
+        return np.zeros((0, 0)), 0.0
+
+    def along(step: np.ndarray) -> np.ndarray:
+        up, down = x + step, x - step
+        change = np.asarray(value_and_score(up)[1]) - value_and_score(down)[1]
+        return change / (float(np.linalg.norm(up - down)) / float(np.linalg.norm(step)))
+
+    with np.errstate(all="ignore"):
+        steps = np.diag(0.002 * lengths)
+        scaled = np.stack([along(step) for step in steps], axis=1)
+        matrix = scaled / (0.002 * lengths)
+        hessian = 0.5 * (matrix + matrix.T)
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=k)
+        direction = 0.004 * lengths * signs / np.sqrt(k)
+        apart = along(direction) - hessian @ direction
+        size = np.sqrt(np.abs(np.diagonal(hessian)))
+        size = np.where(size > 0.0, size, 1.0 / lengths)
+        asymmetry = np.abs(matrix - matrix.T) / size[:, None] / size[None, :]
+        rest = np.abs(apart) / size / float(np.linalg.norm(size * direction))
+    return hessian, float(max(asymmetry.max(), rest.max()))
 
 
 def directional_check(

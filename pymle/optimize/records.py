@@ -125,6 +125,9 @@ class SolveRecord:
         one side of the point only: the maximum is at infinity along `runaway_direction`.
     runaway_direction : ndarray or None
         The last Newton step of a runaway, scaled so that its largest entry is one in size.
+    hessian_error : float
+        Relative error of the Hessian of the solution where the method differenced it with its
+        error and it needs no further look; nan otherwise.
     """
 
     method: str
@@ -142,6 +145,7 @@ class SolveRecord:
     decrement_ratio: float = float("nan")
     runaway: bool = False
     runaway_direction: np.ndarray | None = None
+    hessian_error: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Run:
         self.runaway = False
         self.runaway_direction: np.ndarray | None = None
         self.products_are_differenced = False
+        self.known_error = float("nan")
 
     @property
     def size(self) -> int:
@@ -165,6 +166,7 @@ class Run:
             step_ratio=self.step_ratio,
             decrement_ratio=self.decrement_ratio,
             runaway=self.runaway,
+            hessian_error=self.known_error,
             runaway_direction=(
                 None if self.runaway_direction is None else _frozen(self.runaway_direction)
             ),

@@ -12,6 +12,7 @@ from pymle.optimize.limited_memory import limited_memory
 from pymle.optimize.newton import newton
 from pymle.optimize.newton_cg import newton_cg
 from pymle.optimize.objective import Objective
+from pymle.optimize.quasi_newton import quasi_newton
 from pymle.optimize.records import Solution, Termination, TraceStep
 from pymle.optimize.run import Run, TimeUpError
 
@@ -23,6 +24,7 @@ LARGEST_DENSE = 400
 METHODS = {
     "newton": newton,
     "newton-cg": newton_cg,
+    "quasi-newton": quasi_newton,
     "lbfgs": limited_memory,
     "derivative-free": derivative_free,
 }
@@ -44,9 +46,10 @@ def maximise(
     objective : Objective
         The log-likelihood, a function of a vector on the unconstrained scale.
     start : array_like, shape (k,)
-    method : {"auto", "newton", "newton-cg", "lbfgs", "derivative-free"}
+    method : {"auto", "newton", "newton-cg", "quasi-newton", "lbfgs", "derivative-free"}
         "auto" takes "newton" up to 400 coordinates (with a Hessian differenced from the score
-        where the objective has none), "newton-cg" beyond, "derivative-free" without a score.
+        where the objective has none), "quasi-newton" instead where the objective says that it is
+        ``costly``, "newton-cg" beyond, "derivative-free" without a score.
     max_iterations : int
         Limit on accepted steps.
     max_seconds : float, optional
@@ -80,7 +83,7 @@ def maximise(
     if not np.all(np.isfinite(x)):
         raise ValueError(f"start is not finite at positions {np.flatnonzero(~np.isfinite(x))}.")
     method = _choose(objective, method)
-    if method == "newton" and not objective.has_hessian:
+    if method in ("newton", "quasi-newton") and not objective.has_hessian:
         objective = with_differenced_hessian(objective)
     run = Run(
         objective,
@@ -112,7 +115,10 @@ def _choose(objective: Objective, method: str) -> str:
     if method == "auto":
         if not objective.has_score:
             return "derivative-free"
-        return "newton" if objective.size <= LARGEST_DENSE else "newton-cg"
+        if objective.size > LARGEST_DENSE:
+            return "newton-cg"
+        costly = getattr(objective, "costly", False) and not objective.has_hessian
+        return "quasi-newton" if costly else "newton"
     if method not in METHODS:
         known = ", ".join(f'"{name}"' for name in ("auto", *METHODS))
         raise ValueError(f'unknown method "{method}"; choose one of {known}.')

@@ -28,6 +28,8 @@ _MOST_STEPS, _MOST_CHORDS = 200, 12
 _DAMPING, _MOST_DAMPING = 1e-3, 1e12
 #: Fall of twice the expected gain in a step below which a factorisation is used again.
 _FAST = 1e-2
+#: Twice the gain left beyond which another place to begin is looked at.
+_FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ class Direct(Marginal):
         As `Marginal`.
     """
 
+    #: Scores take so long that curvature is not differenced on the way.
+    costly = True
+
     def __init__(self, plan: Any, start: np.ndarray, **rest: Any) -> None:
         super().__init__(plan, start, **rest)
         self.batched = False
@@ -123,11 +128,18 @@ class Direct(Marginal):
         if not at.finite:
             return None
         if nearest is not None and not self._linear:
-            at = self._chords(x, at, nearest.factor)
+            at, left = self._chords(x, at, nearest.factor)
+            if left > _FAR:
+                # Standardised effects may lie nearer to their start than to another mode.
+                first = self._look(x, self._start)
+                at = first if first.finite and first.value > at.value else at
         return self._newton(x, at)
 
-    def _chords(self, x: np.ndarray, at: Look, factor: NumericFactor) -> Look:
-        """Steps with the factorisation of a neighbour, as long as they gain much."""
+    def _chords(self, x: np.ndarray, at: Look, factor: NumericFactor) -> tuple[Look, float]:
+        """Steps with the factorisation of a neighbour, as long as they gain much.
+
+        With twice the gain that the last of them leaves.
+        """
         step = factor.solve(at.slope)
         twice = float(step @ at.slope)
         for _ in range(_MOST_CHORDS):
@@ -143,7 +155,7 @@ class Direct(Marginal):
             at = trial
             if twice > _FAST * before:
                 break
-        return at
+        return at, twice
 
     def _newton(self, x: np.ndarray, at: Look) -> Mode | None:
         """Damped Newton to the mode; at its end the factorisation is that of the mode."""

@@ -62,7 +62,9 @@ class Numeric:
         self.rounds = [self._round(each.arrays, each.edges) for each in plan.rounds]
 
     def _round(self, arrays: dict[str, np.ndarray], edges: int) -> _Round:
-        wide = {name: array.astype(np.intp) for name, array in arrays.items() if name != "back"}
+        wide: dict[str, np.ndarray] = {
+            name: array.astype(np.intp) for name, array in arrays.items() if name != "back"
+        }
         counts = np.bincount(wide["owner"], minlength=len(wide["pivot"]))
         begin = np.concatenate([[0], np.cumsum(counts)])
         # Sparse products want narrow indices, sums by place wide ones.
