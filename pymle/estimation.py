@@ -49,7 +49,9 @@ from pymle.verdict import (
     derivative_check,
     find_separation,
     find_tails,
+    is_level,
     is_suspicious,
+    look_along,
     separated,
 )
 
@@ -57,6 +59,8 @@ from pymle.verdict import (
 _MOST_SCALES = 6
 #: Distances, in units of a change in the scores, from which separated data are searched again.
 _FAR_OUT = (16.0, 24.0, 32.0)
+#: Parameters up to which directions of hardly any curvature are looked along.
+_MOST_LOOKED_ALONG = 300
 #: Prior draws that are tried where PyMC's initial point is impossible under the data.
 _TRIED = 64
 
@@ -279,6 +283,7 @@ class Estimator:
                 for places, labels in coordinates.saturated(natural)
                 if np.all(free[places])
             ],
+            hessian=likelihood.hessian if likelihood.has_hessian else None,
         )
 
     def _finish(
@@ -291,11 +296,13 @@ class Estimator:
         start: Mapping[str, np.ndarray],
         seconds: float,
         away: Separation | None = None,
+        *,
+        higher: bool = False,
     ) -> Estimate:
         solution, layout, lowered = found.solution, problem.layout, problem.lowered
         curvature: Curvature | None = None
         source: Callable[[], Curvature] | None = None
-        error = 0.0
+        error, flat = 0.0, 0
         if bound is not None:
             curvature, error = bound.curvature, bound.error
             source = (lambda: curvature) if curvature is not None else None
@@ -309,6 +316,16 @@ class Estimator:
             measured = solution.record.hessian_error
             matrix, error = hessian_of(likelihood, solution.x, solution.hessian, measured)
             known = curvature_of(-matrix, error)
+            if solution.converged and known.finite and layout.size <= _MOST_LOOKED_ALONG:
+                climb = partial(maximise, method=self._settings.method)
+                bent = problem.coordinates.bent_coordinates
+                ridge = look_along(likelihood, solution, known, bent, climb)
+                if ridge.higher is not None and not higher:
+                    found = replace(found, solution=ridge.higher)
+                    return self._finish(
+                        problem, likelihood, found, bound, weights, start, seconds, higher=True
+                    )
+                known, flat = ridge.curvature, ridge.flat
             curvature, source = known, lambda: known
 
         natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
@@ -322,7 +339,9 @@ class Estimator:
         if check is None and curvature is not None and solution.converged:
             pair = likelihood.value_and_score if bound is None else bound.value_and_score
             check = derivative_check(pair, solution, curvature)
-        tails = self._tails(problem, likelihood, found, bound, curvature, natural, lower, upper)
+        tails = None
+        if not flat:
+            tails = self._tails(problem, likelihood, found, bound, curvature, natural, lower, upper)
         equivalent = self._equivalent(problem, likelihood, found)
         verdict = assess(
             solution,
@@ -337,6 +356,7 @@ class Estimator:
             equivalent=equivalent,
             trusted=found.trusted,
             chosen=found.chosen,
+            level=not solution.converged and is_level(likelihood.value, solution),
             kink=(
                 not solution.converged
                 and bound is None

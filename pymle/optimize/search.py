@@ -32,8 +32,6 @@ _AGREE = 0.75
 _LOOKS, _FEWEST_LOOKS = 6, 3
 #: Seconds an evaluation may take before the search's own path has to do instead.
 _DEAR = 0.02
-#: Seconds of a first search that converged after which no second one is begun unasked.
-_SLOW = 1.0
 #: Curvature that is zero to rounding.
 _PLATEAU = 1e-13
 #: Change of the log-likelihood under a relative change of 1e-12 of the point that its slope does
@@ -130,9 +128,6 @@ def search(
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
         return Search(first, start, None, concave=False)
     settled = first.converged or first.termination is Termination.RUNAWAY
-    slow = getattr(objective, "costly", False) and first.record.seconds > _SLOW
-    if automatic and settled and slow:
-        return Search(first, start, None, concave=straight and _concave_path(first))
     by_path = seen_concave or _seconds_each(first) > _DEAR
     if automatic and straight and settled and by_path and _concave_path(first):
         return Search(first, start, None, concave=True)

@@ -3,21 +3,16 @@
 from pymle.verdict.assess import assess, derivative_check
 from pymle.verdict.curvature import Curvature, curvature_of
 from pymle.verdict.records import Status, Verdict
-from pymle.verdict.separation import Separation, find_separation, is_suspicious, separated
 from pymle.verdict.tails import Saturated, Tails, find_tails
 
 __all__ = [
     "Curvature",
     "Saturated",
-    "Separation",
     "Status",
     "Tails",
     "Verdict",
     "assess",
     "curvature_of",
     "derivative_check",
-    "find_separation",
     "find_tails",
-    "is_suspicious",
-    "separated",
 ]
