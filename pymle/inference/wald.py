@@ -112,7 +112,8 @@ def limits_between(
             continue
         inside = plain is not None and plain[i] and a < v - q * s and v + q * s < b
         name = "identity" if inside else _scale(v, q * s, a, b)
-        lower[i], upper[i] = _limits(v, q * s, a, b, name)
+        with np.errstate(over="ignore"):  # as wide as the support
+            lower[i], upper[i] = _limits(v, q * s, a, b, name)
         scale.append(name)
     return lower, upper, tuple(scale)
 

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 from pymle.errors import PointError
 from pymle.model import checks, compat, walks
 from pymle.model.density import natural_values, replace_random
-from pymle.model.layout import Block, Layout, entry_bounds, make_layout
+from pymle.model.layout import Block, Layout, diagonal_of_packed, entry_bounds, make_layout
 from pymle.model.points import Held, split_point
 from pymle.model.supports import Support, bounds_of, support_of
 
@@ -264,7 +264,7 @@ class Coordinates:
         for block in self.layout.blocks:
             count = block.free.stop - block.free.start
             if not block.support.elementwise:
-                low.append(np.zeros(count, dtype=bool))
+                low.append(_diagonal(block))
                 high.append(np.zeros(count, dtype=bool))
                 continue
             a = np.isfinite(lower[block.natural][~block.fixed])
@@ -286,10 +286,14 @@ class Coordinates:
 
     @cached_property
     def bent_coordinates(self) -> np.ndarray:
-        """Which unconstrained coordinates are a log or log-odds of one natural entry."""
+        """Which unconstrained coordinates are a log or log-odds of one natural entry.
+
+        The diagonal of a packed Cholesky factor is among them: at zero a correlation is one.
+        """
         out = np.zeros(self.layout.size, dtype=bool)
         for block in self.layout.blocks:
-            out[block.free] = block.support.kind in {"positive", "interval"}
+            elementwise = block.support.kind in {"positive", "interval"}
+            out[block.free] = elementwise or _diagonal(block)
         return out
 
     def saturated(self, natural: np.ndarray) -> list[tuple[slice, tuple[str, ...]]]:
@@ -367,6 +371,14 @@ class Coordinates:
                 warnings.simplefilter("ignore")
                 out[name] = walks.evaluate([compat.as_tensor(inner)])[0].shape
         return out
+
+
+def _diagonal(block: Block) -> np.ndarray:
+    """Which coordinates are logs of the diagonal of a packed Cholesky factor; all False if none."""
+    out = np.zeros(block.free.stop - block.free.start, dtype=bool)
+    if block.support.kind == "cholesky" and len(out) == block.size:
+        out[diagonal_of_packed(block.shape)] = True
+    return out
 
 
 def short(value: Any) -> str:

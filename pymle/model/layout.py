@@ -110,6 +110,9 @@ class Layout:
                 ]
             else:
                 count = block.free.stop - block.free.start
+                if block.support.kind == "cholesky" and count == block.size:
+                    out += block.labels  # the diagonal on a log scale, the rest as it is
+                    continue
                 out += [f"{block.name} (coordinate {i})" for i in range(count)]
         return tuple(out)
 

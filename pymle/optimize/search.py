@@ -28,10 +28,17 @@ _INDEPENDENT, _COMMON = 3, 0.3
 _ALARMED = 30.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
+#: Ends of searches where no strict maximum is, and differences in height that are none.
+_LEVEL = frozenset({Termination.FLAT, Termination.DEGENERATE, Termination.RUNAWAY})
+_LEVELLED = 1e-5
 #: Dispersed points at which the curvature is looked at.
 _LOOKS, _FEWEST_LOOKS = 6, 3
+#: Seconds for comparing the end with tangents at dispersed points.
+_TANGENTS = 0.03
 #: Seconds an evaluation may take before the search's own path has to do instead.
 _DEAR = 0.02
+#: Seconds of a first search that converged after which no second one is begun unasked.
+_SLOW = 1.0
 #: Curvature that is zero to rounding.
 _PLATEAU = 1e-13
 #: Change of the log-likelihood under a relative change of 1e-12 of the point that its slope does
@@ -128,11 +135,20 @@ def search(
     if automatic and (objective.size > _MOST_COORDINATES or not objective.has_score):
         return Search(first, start, None, concave=False)
     settled = first.converged or first.termination is Termination.RUNAWAY
+    slow = getattr(objective, "costly", False) and first.record.seconds > _SLOW
+    if automatic and settled and slow:
+        return Search(first, start, None, concave=straight and _concave_path(first))
     by_path = seen_concave or _seconds_each(first) > _DEAR
     if automatic and straight and settled and by_path and _concave_path(first):
         return Search(first, start, None, concave=True)
     points = _finite(candidates(64 if automatic else int(n_starts)))
-    if automatic and straight and settled and _concave(objective, points[:_LOOKS]):
+    if (
+        automatic
+        and straight
+        and settled
+        and _concave(objective, points[:_LOOKS])
+        and _below_tangents(objective, first, points)
+    ):
         return Search(first, start, None, concave=True)
     if not automatic:
         exploration = explore(
@@ -148,7 +164,7 @@ def search(
         return Search(_nearest(kept, start), start, kept, concave=False, artefacts=artefacts)
     kept, artefacts = _calm(objective, first, points, method, callback, solve)
     apart = list(kept.solutions)
-    if free and not _agreed(kept) and getattr(objective, "batched", False):
+    if free and not (_agreed(kept) or _one_height(kept)) and getattr(objective, "batched", False):
         kept, drawn = rounds(
             objective,
             _finite(candidates(1000)),
@@ -232,7 +248,12 @@ def _calm(
         )
         kept, artefacts = _without_artefacts(objective, everything)
         unanimous = kept.best_share == 1.0 and first.converged
-        if unanimous or left <= 0 or exploration.termination.startswith("Interrupted"):
+        if (
+            unanimous
+            or _one_height(kept)
+            or left <= 0
+            or exploration.termination.startswith("Interrupted")
+        ):
             break
     if kept is None:
         kept = gather([first], spread=np.maximum(np.abs(first.x), 1.0))
@@ -314,6 +335,16 @@ def _agreed(exploration: Exploration) -> bool:
     return reached >= max(_AGREE * len(converged), 0.5 * exploration.starts_run)
 
 
+def _one_height(exploration: Exploration) -> bool:
+    """Whether all searches ended on one plateau, ridge or tail: the same height, no maximum."""
+    ends = exploration.solutions
+    if len(ends) < 1 + _AT_ONCE or any(s.converged for s in ends):
+        return False
+    values = [s.value for s in ends]
+    named = all(s.termination in _LEVEL for s in ends)
+    return named and max(values) - min(values) <= max(_LEVELLED, 1e-9 * abs(values[0]))
+
+
 def _without_artefacts(
     objective: Objective, exploration: Exploration
 ) -> tuple[Exploration, tuple[Solution, ...]]:
@@ -370,6 +401,20 @@ def _concave(objective: Objective, points: np.ndarray) -> bool:
             return False
         seen += lowest > 0
     return seen >= _FEWEST_LOOKS
+
+
+def _below_tangents(objective: Objective, first: Solution, points: np.ndarray) -> bool:
+    """Whether the end lies below the tangent at every point looked at, as it does if concave."""
+    affordable = int(_TANGENTS / max(_seconds_each(first), 1e-6))
+    for x in points[: max(affordable, _LOOKS)]:
+        with np.errstate(all="ignore"):
+            value, score = objective.value_and_score(x)
+            bound = value + float(score @ (first.x - x))
+        if not np.isfinite(bound):
+            continue  # outside the domain, or beyond the arithmetic
+        if first.value > bound + 1e-6 * (1.0 + abs(value) + abs(first.value)):
+            return False
+    return True
 
 
 def _seconds_each(solution: Solution) -> float:

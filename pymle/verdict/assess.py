@@ -37,6 +37,7 @@ def assess(
     trusted: bool = True,
     kink: bool = False,
     chosen: bool = False,
+    level: bool = False,
 ) -> Verdict:
     """Say what a solution is.
 
@@ -70,6 +71,8 @@ def assess(
     chosen : bool
         The maximum was reached from a start that the user gave: higher points where a search
         did not converge are said, and no obstacle.
+    level : bool
+        A search that ran away did so on level ground (`is_level`).
 
     Returns
     -------
@@ -95,11 +98,11 @@ def assess(
         return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
     if tails is not None and tails.rising:
         return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], tails.towards)
-    if tails is not None and tails.settled(solution.score, curvature):
+    if tails is not None and (not tails.steady or tails.settled(solution.score, curvature)):
         status = Status.NO_MAXIMUM if tails.infinite else Status.BOUNDARY
         advice = _ADVICE["limit" if tails.infinite else "boundary"]
         return Verdict(status, evidence, advice, tails.towards)
-    away = _runaway(solution)
+    away = None if level else _runaway(solution)
     if away is not None:
         weights = _weights(labels, away, least=0.1)
         return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], weights)
@@ -115,8 +118,7 @@ def assess(
             return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not converged"], weights)
         return Verdict(Status.SADDLE, evidence, _ADVICE["saddle"], weights)
     if not curvature.positive:
-        weights = _weights(labels, curvature.lowest_direction)
-        return Verdict(Status.FLAT, evidence, _ADVICE["flat"], weights)
+        return _flat(curvature, labels, evidence)
     if not solution.converged or not record.expected_gain < _GAIN:
         rounding = solution.termination is Termination.CONVERGED_TO_ROUNDING
         if not rounding:
@@ -218,6 +220,56 @@ def _large(
     }
     status, advice = named.get(solution.termination, (Status.NOT_CONVERGED, "not converged"))
     return Verdict(status, evidence, _ADVICE[advice])
+
+
+def _flat(curvature: Curvature, labels: Sequence[str], evidence: dict[str, Any]) -> Verdict:
+    """Not identified: every flat direction in the evidence, all that take part by name."""
+    null = curvature.null_space
+    if null.shape[1] < 2:
+        weights = _weights(labels, curvature.lowest_direction)
+        evidence["flat_directions"] = (weights,)
+        return Verdict(Status.FLAT, evidence, _ADVICE["flat"], weights)
+    rows = _echelon(null.T)
+    evidence["flat_directions"] = tuple(_weights(labels, row) for row in rows)
+    share = np.max(np.abs(rows), axis=0)
+    return Verdict(Status.FLAT, evidence, _ADVICE["flat"], _weights(labels, share))
+
+
+def _echelon(rows: np.ndarray) -> np.ndarray:
+    """The same directions with as many zeros as elimination gives, largest entries one in size."""
+    rows = np.array(rows, dtype=np.float64)
+    for i in range(len(rows)):
+        rows[i:] /= np.max(np.abs(rows[i:]), axis=1, keepdims=True)
+        place = int(np.argmax(np.abs(rows[i])))
+        for j in range(len(rows)):
+            if j != i:
+                rows[j] -= rows[j, place] / rows[i, place] * rows[i]
+    rows /= np.max(np.abs(rows), axis=1, keepdims=True)
+    return np.where(np.abs(rows) < 1e-6, 0.0, rows)
+
+
+def is_level(value: Callable[[np.ndarray], float], solution: Solution) -> bool:
+    """Whether a search that ran away did so along a direction without any rise.
+
+    Parameters
+    ----------
+    value : callable
+        Log-likelihood at a point.
+    solution : Solution
+
+    Returns
+    -------
+    bool
+        The log-likelihood half of the way back is the same to 1e-7.
+    """
+    direction = _runaway(solution)
+    if direction is None or not np.any(direction):
+        return False
+    moved = solution.x - solution.record.start
+    back = 0.5 * float(direction @ moved) / float(direction @ direction)
+    with np.errstate(all="ignore"):
+        there = value(solution.x - back * direction)
+    return bool(abs(there - solution.value) <= max(1e-7, 1e-10 * abs(solution.value)))
 
 
 def _collapsed(

@@ -8,7 +8,8 @@ it. The test is the likelihood itself: flat towards the tail, not flat towards t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,8 +19,14 @@ from pymle.verdict.curvature import Curvature, curvature_of
 _WIDE = 5.0
 #: Steps along a coordinate that are tried, in its own units.
 _STEPS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+#: Size from which on a coordinate on no log scale may be on its way to infinity.
+_LARGE = 1e3
+#: Share of a joint direction from which on a coordinate is said to take part in it.
+_TAKES_PART = 0.05
 #: Change of the log-likelihood that is none, and one that is rising.
 _SAME = 1e-3
+#: Step further out at which the curvature is looked at again, and its change that says no limit.
+_FURTHER, _CHANGED = 2.0, 0.05
 #: Expected gain of everything else below which it is settled.
 _SETTLED = 1e-6
 
@@ -47,19 +54,23 @@ class Tails:
     Attributes
     ----------
     directions : numpy.ndarray, shape (k, q)
-        Orthonormal directions of the unconstrained scale without curvature.
+        Directions of the unconstrained scale without curvature, in which a step of one changes
+        a logarithm or log-odds by one.
     towards : dict of str to float
         Label of each entry with the side: -1 lower, +1 upper.
     infinite : bool
         At least one goes to infinity on the natural scale too.
     rising : bool
         The log-likelihood still rises along at least one.
+    steady : bool
+        The curvature of everything else has a limit on the way out.
     """
 
     directions: np.ndarray
     towards: dict[str, float]
     infinite: bool
     rising: bool
+    steady: bool = True
 
     def settled(self, score: np.ndarray, curvature: Curvature) -> bool:
         """Whether everything else is at a strict maximum of its own.
@@ -74,6 +85,8 @@ class Tails:
         bool
         """
         k, q = self.directions.shape
+        if not self.steady:
+            return False
         if q == k:
             return True
         basis = np.linalg.qr(self.directions, mode="complete")[0][:, q:]
@@ -91,6 +104,7 @@ def find_tails(
     lower_edge: np.ndarray,
     upper_edge: np.ndarray,
     saturated: Sequence[Saturated],
+    hessian: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Tails | None:
     """Look for coordinates in a tail of their working scale.
 
@@ -108,6 +122,8 @@ def find_tails(
         Whether minus or plus infinity of a coordinate is a finite edge of the support.
     saturated : sequence of Saturated
         Variables whose entries constrain each other, as far as entries are at a bound.
+    hessian : callable, optional
+        Second derivatives at a point: shows whether the curvature of everything else has a limit.
 
     Returns
     -------
@@ -115,14 +131,28 @@ def find_tails(
     """
     directions: list[np.ndarray] = []
     towards: dict[str, float] = {}
+    outwards: list[Callable[[float], np.ndarray]] = []
     infinite = rising = False
     for i in np.flatnonzero(bent & (np.diagonal(curvature.information) < _WIDE**-2)):
-        side, still = _side(value, x, int(i))
+        unit = np.eye(len(x))[i]
+        side, still = _side(value, lambda step, unit=unit: x + step * unit)
         if side == 0.0:
             continue
         towards[labels[int(i)]] = side
+        outwards.append(lambda step, unit=side * unit: x + step * unit)
         directions.append(np.eye(len(x))[i])
         infinite |= not (lower_edge[i] if side < 0 else upper_edge[i])
+        rising |= still
+    alone = np.any(np.array(directions, dtype=bool), axis=0) if directions else np.zeros_like(bent)
+    joint = _joint(value, x, curvature, bent, ~alone)
+    if joint is not None:
+        direction, still, out = joint
+        outwards.append(out)
+        directions.append(direction)
+        relative = direction / np.where(bent, 1.0, np.abs(x))
+        for i in np.flatnonzero(np.abs(relative) > _TAKES_PART * np.max(np.abs(relative))):
+            towards[labels[int(i)]] = float(np.sign(direction[i]))
+            infinite |= not (lower_edge[i] if direction[i] < 0 else upper_edge[i])
         rising |= still
     for group in saturated:
         inner = curvature.information[group.free, group.free]
@@ -134,18 +164,81 @@ def find_tails(
         towards |= dict.fromkeys(group.labels, -1.0)
     if not directions:
         return None
-    return Tails(np.stack(directions, axis=1), towards, infinite, rising)
+    found = Tails(np.stack(directions, axis=1), towards, infinite, rising)
+    if hessian is None or rising or not outwards:
+        return found
+    further = outwards[-1](_FURTHER)
+    return replace(found, steady=_steady(hessian, x, further, found.directions))
 
 
-def _side(value: Callable[[np.ndarray], float], x: np.ndarray, i: int) -> tuple[float, bool]:
+def _steady(
+    hessian: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    further: np.ndarray,
+    directions: np.ndarray,
+) -> bool:
+    """Whether standard errors of everything else stay the same further out."""
+    basis = np.linalg.qr(directions, mode="complete")[0][:, directions.shape[1] :]
+    if not basis.shape[1]:
+        return True
+    with np.errstate(all="ignore"):
+        here, there = (-basis.T @ hessian(p) @ basis for p in (x, further))
+    if not np.all(np.isfinite(there)):
+        return True  # beyond the arithmetic: nothing is learned
+    a, b = np.diagonal(here), np.diagonal(there)
+    return bool(np.all(np.abs(a - b) <= _CHANGED * np.maximum(np.abs(a), np.abs(b))))
+
+
+def _joint(
+    value: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    curvature: Curvature,
+    bent: np.ndarray,
+    among: np.ndarray,
+) -> tuple[np.ndarray, bool, Callable[[float], np.ndarray]] | None:
+    """A direction in which coordinates that are logs, or are very large, run away together.
+
+    The shapes of a beta-binomial that tends to a binomial go to infinity at a constant ratio, the
+    mean and the variance of a truncated normal that tends to an exponential do: neither alone. A
+    very large coordinate is looked at on the scale of its logarithm.
+    """
+    grown = ~bent & (np.abs(x) > _LARGE)
+    places = np.flatnonzero(among & (bent | grown))
+    if len(places) == 0 or not (grown.any() or len(places) > 1):
+        return None
+    unit = np.where(grown, x, 1.0)[places]
+    part = curvature.information[np.ix_(places, places)] * np.outer(unit, unit)
+    values, vectors = np.linalg.eigh(part)
+    if not values[0] < _WIDE**-2:
+        return None
+    shape = np.zeros(len(x))
+    shape[places] = vectors[:, 0] / np.max(np.abs(vectors[:, 0]))
+
+    def move(step: float) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.where(grown, x * np.exp(step * shape), x + step * shape)
+
+    side, still = _side(value, move)
+    if side == 0.0:
+        return None
+    out = partial(_moved, move, side)
+    return side * shape * np.where(grown, x, 1.0), still, out
+
+
+def _moved(move: Callable[[float], np.ndarray], side: float, step: float) -> np.ndarray:
+    return move(side * step)
+
+
+def _side(
+    value: Callable[[np.ndarray], float], move: Callable[[float], np.ndarray]
+) -> tuple[float, bool]:
     """Side of the tail (-1, +1; 0 where there is none), and whether the value rises towards it."""
-    here = value(x)
+    here = value(move(0.0))
     changed = {-1.0: False, 1.0: False}
     for step in _STEPS:
         change = {}
         for side in changed:
-            moved = x.copy()
-            moved[i] += side * step
+            moved = move(side * step)
             with np.errstate(all="ignore"):
                 there = value(moved)
             change[side] = there - here if np.isfinite(there) else -np.inf
