@@ -11,9 +11,12 @@ from pymle.errors import (
     PointError,
     PymleError,
     PymleWarning,
+    StoredError,
 )
 from pymle.find import compile, find_MAP, find_MLE
 from pymle.fit import Fit, compare
+from pymle.fit.saved import SavedFit
+from pymle.loading import load
 from pymle.model import Roles, roles
 from pymle.verdict import Status, Verdict
 
@@ -30,11 +33,14 @@ __all__ = [
     "PymleError",
     "PymleWarning",
     "Roles",
+    "SavedFit",
     "Status",
+    "StoredError",
     "Verdict",
     "compare",
     "compile",
     "find_MAP",
     "find_MLE",
+    "load",
     "roles",
 ]

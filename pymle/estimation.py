@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -80,6 +80,8 @@ class Settings:
         Between the parameters.
     weights_kind : {"frequency", "sampling"}
         What weights of the observations are.
+    asked : mapping of str to object
+        Arguments about roles and constraints as the user gave them, for files.
     """
 
     method: str
@@ -88,6 +90,7 @@ class Settings:
     quick: bool
     constraints: Constraints | None = None
     weights_kind: str = "frequency"
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Estimator:

@@ -343,5 +343,11 @@ def _compile(
         quick=quick,
         constraints=None if constraints is None else constraints_of(problem, constraints),
         weights_kind=checked_weights_kind(weights_kind, objective),
+        asked={
+            "random": random,
+            "parameters": parameters,
+            "potentials": potentials,
+            "constraints": constraints,
+        },
     )
     return Compiled(problem, settings, weights)

@@ -14,6 +14,7 @@ from pymle.errors.base import (
 )
 from pymle.errors.inputs import DataError, PointError
 from pymle.errors.model import ModelError
+from pymle.errors.stored import StoredError
 
 __all__ = [
     "AnalysisError",
@@ -26,4 +27,5 @@ __all__ = [
     "PointError",
     "PymleError",
     "PymleWarning",
+    "StoredError",
 ]

@@ -11,6 +11,7 @@ from pymle.fit.integration import Integration
 from pymle.fit.intervals import Intervals
 from pymle.fit.posterior import Posterior
 from pymle.fit.predictions import Predictions
+from pymle.fit.storing import Storing
 from pymle.fit.tables import Tables
 
 
@@ -21,6 +22,7 @@ class Fit(
     Predictions,
     Posterior,
     Comparison,
+    Storing,
     Effects,
     Integration,
     Checks,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pymle import report
@@ -193,10 +192,7 @@ class Tables(Core):
             simulations=simulations,
             random_seed=random_seed,
         )
-        sd = np.sqrt(np.diagonal(out.to_numpy()))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            out[:] = out.to_numpy() / np.outer(sd, sd)
-        return out
+        return report.correlation_table(out)
 
     def units(self, clusters: Any = None) -> Units:
         """The independent units that covariances from scores add up over.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ import pandas as pd
 
 from pymle.bind import point_function
 from pymle.errors import AnalysisError
+from pymle.estimate import Estimate
 from pymle.fitted import Fitted
 from pymle.inference.covariance import standard_errors
+from pymle.inference.derived import Derived
 from pymle.inference.wald import limits_between
 from pymle.objective import AtModes
 
@@ -100,21 +103,80 @@ def random_effects(fitted: Fitted, level: float) -> RandomEffects:
     doi:10.1080/01621459.1989.10478825; TMB's ``sdreport``). Limits are normal on the scale of
     the support.
     """
-    problem, estimate = fitted.problem, fitted.estimate
-    effects = problem.effects
+    effects = fitted.problem.effects
     if effects is None:
         raise AnalysisError(
             "This fit has no random effects: nothing was integrated out (see `fit.roles`)."
         )
-    names = effects.names
-    lowered = problem.lowered_graphs([problem.variable(name) for name in names])
+    shapes = {block.name: block.shape for block in effects.layout.blocks}
+    items = predicted_effects(fitted)
+    return effects_table(fitted.estimate, items, shapes, fitted.problem.labelled, level)
+
+
+def predicted_effects(fitted: Fitted) -> tuple[Derived, ...]:
+    """Random effects and missing values at their modes, with what their errors are made of.
+
+    Parameters
+    ----------
+    fitted : Fitted
+
+    Returns
+    -------
+    tuple of Derived
+        One for each variable; none without random effects.
+    """
+    problem, x = fitted.problem, fitted.estimate.x
+    effects = problem.effects
+    if effects is None:
+        return ()
+    lowered = problem.lowered_graphs([problem.variable(name) for name in effects.names])
     function = AtModes(point_function(problem, lowered), fitted.marginal)
-    value, jacobian = function.value_and_jacobian(estimate.x)
-    conditional = function.conditional_variance(estimate.x)
-    se = np.sqrt(conditional + standard_errors(estimate, jacobian) ** 2)
+    value, jacobian = function.value_and_jacobian(x)
+    conditional = function.conditional_variance(x)
     low, high = effects.coordinates.flat_bounds(value)
+    return tuple(
+        Derived(
+            block.name,
+            block.labels,
+            value[block.natural],
+            jacobian[block.natural],
+            low[block.natural],
+            high[block.natural],
+            conditional=conditional[block.natural],
+        )
+        for block in effects.layout.blocks
+    )
+
+
+def effects_table(
+    estimate: Estimate,
+    items: Sequence[Derived],
+    shapes: Mapping[str, tuple[int, ...]],
+    labelled: Callable[[str, np.ndarray], Any],
+    level: float,
+) -> RandomEffects:
+    """Predicted effects with standard errors and limits.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    items : sequence of Derived
+        As `predicted_effects` gives them.
+    shapes : mapping of str to tuple of int
+    labelled : callable
+        Gives an array the dims and coords of a variable.
+    level : float
+
+    Returns
+    -------
+    RandomEffects
+    """
+    value = np.concatenate([item.value for item in items])
+    conditional = np.concatenate([np.asarray(item.conditional) for item in items])
+    jacobian = np.concatenate([item.jacobian for item in items])
+    se = np.sqrt(conditional + standard_errors(estimate, jacobian) ** 2)
+    low, high = (np.concatenate([getattr(i, side) for i in items]) for side in ("low", "high"))
     lower, upper, _ = limits_between(value, se, low, high, level)
-    labels = [label for block in effects.layout.blocks for label in block.labels]
     table = pd.DataFrame(
         {
             "mode": value,
@@ -123,11 +185,12 @@ def random_effects(fitted: Fitted, level: float) -> RandomEffects:
             "upper": upper,
             "conditional_sd": np.sqrt(conditional),
         },
-        index=labels,
+        index=[label for item in items for label in item.labels],
     )
     modes, errors = {}, {}
-    for block in effects.layout.blocks:
-        here = value[block.natural].reshape(block.shape)
-        modes[block.name] = problem.labelled(block.name, here)
-        errors[block.name] = problem.labelled(block.name, se[block.natural].reshape(block.shape))
+    ends = np.cumsum([len(item.labels) for item in items])[:-1]
+    for item, own in zip(items, np.split(se, ends), strict=True):
+        shape = shapes[item.name]
+        modes[item.name] = labelled(item.name, item.value.reshape(shape))
+        errors[item.name] = labelled(item.name, own.reshape(shape))
     return RandomEffects(table, modes, errors, level)

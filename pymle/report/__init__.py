@@ -2,11 +2,17 @@
 
 from pymle.report.bar import bar
 from pymle.report.progress import counting, progress
-from pymle.report.table import covariance_table, full_table, summary_table
+from pymle.report.table import (
+    correlation_table,
+    covariance_table,
+    full_table,
+    summary_table,
+)
 from pymle.report.text import fit_html, fit_text
 
 __all__ = [
     "bar",
+    "correlation_table",
     "counting",
     "covariance_table",
     "fit_html",

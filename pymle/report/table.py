@@ -13,6 +13,7 @@ import pandas as pd
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.inference import Covariance, Limits, derived, wald_limits
+from pymle.report.conditional import conditional_on
 from pymle.model import entry_labels
 
 COLUMNS = ["estimate", "se", "z", "p", "lower", "upper"]
@@ -91,6 +92,9 @@ def full_table(
         pieces.append(_frame(labels, found, np.arange(len(labels))))
     table = pd.concat(pieces) if pieces else pd.DataFrame(columns=[*COLUMNS, "scale"])
     table.index.name = None
+    held = conditional_on(estimate)
+    if held:
+        table.attrs["conditional_on"] = held
     if covariance is not None and covariance.name != "observed":
         table.columns.name = covariance.label
         table.attrs.update(covariance.summary)
@@ -125,6 +129,24 @@ def covariance_table(estimate: Estimate, record: Covariance, scale: str) -> pd.D
     if record.name != "observed":
         out.columns.name = record.label
     return out
+
+
+def correlation_table(covariance: pd.DataFrame) -> pd.DataFrame:
+    """A covariance divided by its standard deviations; what heads it stays.
+
+    Parameters
+    ----------
+    covariance : pandas.DataFrame
+        Is changed.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    sd = np.sqrt(np.diagonal(covariance.to_numpy()))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance[:] = covariance.to_numpy() / np.outer(sd, sd)
+    return covariance
 
 
 def _frame(labels: Sequence[str], limits: Limits, keep: np.ndarray) -> pd.DataFrame:
