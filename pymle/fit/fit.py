@@ -6,6 +6,7 @@ from pymle.fit.checks import Checks
 from pymle.fit.comparison import Comparison
 from pymle.fit.constrained import Constrained
 from pymle.fit.effects import Effects
+from pymle.fit.existence import Existence
 from pymle.fit.hypotheses import Hypotheses
 from pymle.fit.integration import Integration
 from pymle.fit.intervals import Intervals
@@ -27,6 +28,7 @@ class Fit(
     Integration,
     Checks,
     Constrained,
+    Existence,
 ):
     """A maximum-likelihood or MAP fit.
 

@@ -13,8 +13,8 @@ import pandas as pd
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.inference import Covariance, Limits, derived, wald_limits
-from pymle.report.conditional import conditional_on
 from pymle.model import entry_labels
+from pymle.report.conditional import conditional_on
 
 COLUMNS = ["estimate", "se", "z", "p", "lower", "upper"]
 

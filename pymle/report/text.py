@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pymle.inference.constraints import constraint_notes
+from pymle.report.conditional import conditional_on
 from pymle.report.table import summary_table
 
 _MOST_ROWS = 60
@@ -156,9 +157,7 @@ def _notes(fit: Any) -> list[str]:
         notes[0] = notes[0].replace("exact observed information", "observed information")
         notes.append(f"second derivatives {fit.record.hessian}")
     if fit.estimate.tails is not None:
-        away = ", ".join(fit.verdict.parameters)
-        where = "the edge of the support" if fit.verdict.status.value == "boundary" else "its limit"
-        notes.append(f"standard errors are conditional on {away} at {where}")
+        notes.append(f"standard errors are conditional on {conditional_on(fit.estimate)}")
     notes += constraint_notes(fit.estimate) if fit.estimate.curvature_is_cheap else []
     held = fit.estimate.layout
     fixed = [

@@ -306,7 +306,12 @@ def _starts(exploration: Exploration | None, concave: bool) -> str:
         return "one start; no evidence on globality was sought"
     reached = round(exploration.best_share * exploration.starts_run)
     if reached == 0:
-        return f"none of {exploration.starts_run} starts converged"
+        top = max((s.value for s in exploration.solutions), default=float("nan"))
+        near = sum(abs(s.value - top) <= 1e-4 for s in exploration.solutions)
+        return (
+            f"none of {exploration.starts_run} starts converged; "
+            f"{near} ended within 1e-4 of the highest log-likelihood"
+        )
     return f"{reached} of {exploration.starts_run} starts reached the highest log-likelihood"
 
 
@@ -356,8 +361,9 @@ _ADVICE = {
         "priors with `pymle.find_MAP`."
     ),
     "boundary": (
-        "Compare with the model without it (`fixed=` at the edge); limits for it have to be "
-        "one-sided. The standard errors of the others are conditional on the edge."
+        "Compare with the model without it: `fit.lr_test` against the fit with `fixed=` at the edge "
+        "(chi-bar-squared). `fit.profile` gives its one-sided limit. The standard errors of the "
+        "others are conditional on the edge."
     ),
     "limit": (
         "The likelihood tends to that of a simpler model as it goes to infinity: fit that model. "
