@@ -21,6 +21,7 @@ from pymle.fitted import Fitted
 from pymle.inference import unconstrained_covariance
 from pymle.model import Problem
 from pymle.model.roles import PARAMETER, Role, Roles
+from pymle.model.sampled import WholeProblem, left_out
 from pymle.objective import Likelihood
 from pymle.verdict import Status
 
@@ -329,12 +330,13 @@ def posterior_of(fitted: Fitted) -> Fitted:
         raise PosteriorError.no_laplace(
             "no gradient", f"the objective has no gradient ({problem.lowered.reason})"
         )
+    apart = left_out(problem)
     wanted = problem.objective == "map" and problem.jacobian and not problem.reml
-    if wanted and (problem.quadrature or 1) == 1:
+    if wanted and (problem.quadrature or 1) == 1 and not apart:
         return fitted
     if _POSTERIOR in fitted.kept:
         return fitted.kept[_POSTERIOR]
-    own = Problem(
+    own = (WholeProblem if apart else Problem)(
         problem.model,
         without_restriction(problem),
         objective="map",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,32 @@ from pytensor.graph.traversal import ancestors
 
 from pymle.model import checks, compat, walks
 from pymle.model.density import natural_terms, natural_values, replace_random
-from pymle.model.roles import PRIOR, Role, Roles
+from pymle.model.effects import Effects, make_effects
+from pymle.model.problem import Problem
+from pymle.model.roles import MISSING, PRIOR, RANDOM, Role, Roles
 
 _FLAT = "flat prior of"
+
+
+class WholeProblem(Problem):
+    """A problem that integrates every random effect and missing value.
+
+    Those on which nothing observed depends drop out of a likelihood; a posterior has them.
+    """
+
+    @cached_property
+    def effects(self) -> Effects | None:
+        """All variables that have a law of their own and are not held."""
+        asked = {*self.roles.names(RANDOM), *self.roles.names(MISSING)} - set(self.names)
+        names = [name for name in self.initial if name in asked]
+        return make_effects(self.model, names, self.initial, self.reml)
+
+
+def left_out(problem: Problem) -> tuple[str, ...]:
+    """Random effects and missing values that no likelihood of a problem depends on."""
+    asked = {*problem.roles.names(RANDOM), *problem.roles.names(MISSING)} - set(problem.names)
+    kept = problem.effects.names if problem.effects else ()
+    return tuple(name for name in problem.initial if name in asked and name not in kept)
 
 
 def flat_model(model: Any, roles: Roles, names: Sequence[str]) -> tuple[Any, Roles]:
@@ -117,7 +141,7 @@ def without_initial_values(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def at_data(problem: Any) -> Iterator[None]:
+def at_data(problem: Problem) -> Iterator[None]:
     """Inside the block the PyMC model holds the data of a problem, dim lengths included."""
     with problem._swapped():
         yield

@@ -17,6 +17,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import ModelError
+from pymle.model.bambi import pymc_model_of
 from pymle.model.operations import (
     CONTRACTING,
     INDEXING,
@@ -146,7 +147,7 @@ def resolve_model(model: Any) -> pm.Model:
 
     Parameters
     ----------
-    model : pymc.Model or None
+    model : pymc.Model, bambi.Model or None
 
     Returns
     -------
@@ -162,6 +163,7 @@ def resolve_model(model: Any) -> pm.Model:
             model = pm.modelcontext(None)
         except (TypeError, ValueError):
             raise ModelError.no_model() from None
+    model = pymc_model_of(model)
     if not isinstance(model, pm.Model):
         raise ModelError.not_a_model(model)
     return model
