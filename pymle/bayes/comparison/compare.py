@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pymle.bayes.comparison.diagnostics import convergence
-from pymle.bayes.comparison.influence import NormalApproximation, Priors, influence_of
+from pymle.bayes.comparison.influence import Influence, NormalApproximation, Priors, influence_of
 from pymle.bayes.comparison.influence import other_objective as other_fit
-from pymle.bayes.comparison.matching import Draws, match
+from pymle.bayes.comparison.matching import Draws, match, posterior_of
 from pymle.bayes.comparison.record import PosteriorComparison
 from pymle.bayes.comparison.scalars import EFFECT, MISSING, STRICT, Scalars, scalars_of, values_at
 from pymle.bayes.comparison.sentences import remarks_on
@@ -102,7 +102,13 @@ def compare(
         Draws that do not belong to the model.
     """
     notes: list[str] = []
-    mle, mapped = _both(fitted, map_estimate, notes, callback)
+    flat = posterior_of(idata).attrs.get("pymle_priors") == "flat"
+    if flat:
+        notes.append(
+            'The draws are of a posterior with flat priors (`priors="flat"`): the priors of the '
+            "model had no part in them. There is no pull and no MAP; every shift is skewness."
+        )
+    mle, mapped = _both(fitted, map_estimate and not flat, notes, callback)
     problem = mle.problem
     scalars = scalars_of(mle, names, level)
     known = [*problem.model.named_vars, *[d.name for d in problem.model.deterministics]]
@@ -113,7 +119,9 @@ def compare(
     usable = judged.converged
     contrast = contrast_table(point, posterior, draws.values, scalars.low, scalars.high, usable)
     priors = Priors(mle)
-    influence = influence_of(mle, priors, scalars.jacobian, point["se"].to_numpy())
+    influence = Influence(*np.full((2, len(point)), np.nan))
+    if not flat:
+        influence = influence_of(mle, priors, scalars.jacobian, point["se"].to_numpy())
     if influence.reason:
         notes.append(f"No pull of the prior: {influence.reason}.")
     modes = np.full(len(point), np.nan)
@@ -137,7 +145,7 @@ def compare(
         axis=1,
     )[COLUMNS]  # fmt: skip
     table.index = scalars.table.index
-    pareto_k = NormalApproximation(mle, priors, random_seed).pareto_k
+    pareto_k = NormalApproximation(mle, None if flat else priors, random_seed).pareto_k
     verdict = mle.estimate.verdict
     remarks = remarks_on(
         table,
@@ -231,6 +239,15 @@ def _about(mle: Fitted, draws: Draws, table: pd.DataFrame) -> list[str]:
         out.append(
             "The fit is weighted; PyMC samples the model without these weights, so that the "
             "posterior is that of unweighted data unless you gave it weights too."
+        )
+    named = {b.name for b in mle.problem.layout.blocks}
+    named |= set(mle.problem.effects.names if mle.problem.effects else ())
+    free = [rv.name for rv in mle.problem.model.free_RVs]
+    beside = [name for name in free if name not in named and name in draws.posterior]
+    if beside:
+        out.append(
+            f"The likelihood does not depend on {listing(beside)}: there is no row, the posterior "
+            "repeats its law."
         )
     held = [b.name for b in mle.problem.layout.blocks if b.fixed.any()]
     if held:

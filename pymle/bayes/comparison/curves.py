@@ -11,7 +11,9 @@ import pandas as pd
 from pymle.bayes.comparison.densities import Density, density_of
 from pymle.bayes.comparison.profiles import asked_for
 from pymle.bayes.comparison.scalars import Variable
+from pymle.errors import AnalysisError
 from pymle.inference.profile import profile
+from pymle.verdict import Status
 
 #: Places on each side of the estimate at which a profile is evaluated.
 _PLACES = 6
@@ -126,14 +128,19 @@ def ridge_of(comparison: Any, rows: pd.DataFrame, most: int) -> list[Panel]:
 def _profiles(comparison: Any, labels: list[str]) -> dict[str, Density]:
     """Profile likelihoods as curves of area one."""
     work = comparison.work
-    if work.mle.estimate.weights_kind == "sampling" or not work.mle.estimate.verdict.ok:
+    status = work.mle.estimate.verdict.status
+    usable = status in {Status.MAXIMUM, Status.BOUNDARY}
+    if work.mle.estimate.weights_kind == "sampling" or not usable:
         return {}
-    asked = asked_for(comparison, labels)
+    asked = asked_for(comparison, labels, at_edge=True)
     if not asked:
         return {}
-    found = profile(
-        work.mle, [each for _, each in asked], level=0.99, curve=_PLACES, wrap=work.wrap
-    )
+    try:
+        found = profile(
+            work.mle, [each for _, each in asked], level=0.99, curve=_PLACES, wrap=work.wrap
+        )
+    except AnalysisError:
+        return {}  # where no profile can be made, the normal curve stands for the likelihood
     out = {}
     for (label, _), one in zip(asked, found.members, strict=False):
         curve = _of_profile(one)

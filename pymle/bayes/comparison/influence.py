@@ -17,8 +17,9 @@ from pymle.fitted import Fitted
 from pymle.model import Problem, pareto_k
 from pymle.model.joint import PRIORS, make_joint
 
-#: Draws from the normal approximation for its Pareto k, fewer where each needs an integral.
-_DRAWS, _DRAWS_OF_INTEGRALS = 1000, 300
+#: Draws from the normal approximation for its Pareto k; fewer where each needs an integral or
+#: has many observations.
+_DRAWS, _FEW_DRAWS, _MANY_ROWS = 1000, 300, 20_000
 #: Coordinates beyond which no Pareto k is computed: there is always one direction that is off.
 _MOST = 400
 
@@ -240,7 +241,9 @@ def other_objective(
     free = {b.name: start[b.name] for b in fitted.estimate.layout.blocks if not b.wholly_fixed}
     try:
         made = same_problem(problem, objective)
-        other = Estimator(made, replace(estimator.settings, quick=True))
+        # From the other maximum: other starts would find other modes, not the one beside it.
+        starts = 1 if settled else estimator.settings.n_starts
+        other = Estimator(made, replace(estimator.settings, quick=True, n_starts=starts))
         estimate, used = other.estimate(
             data=problem.given or None,
             start=free if settled else None,
@@ -290,11 +293,12 @@ class NormalApproximation:
     ----------
     fitted : Fitted
         A maximum-likelihood fit.
-    priors : Priors
+    priors : Priors or None
+        None where the posterior's are flat.
     random_seed : int
     """
 
-    def __init__(self, fitted: Fitted, priors: Priors, random_seed: int) -> None:
+    def __init__(self, fitted: Fitted, priors: Priors | None, random_seed: int) -> None:
         self._fitted, self._priors, self._seed = fitted, priors, random_seed
 
     @cached_property
@@ -312,7 +316,8 @@ class NormalApproximation:
             return float("nan")
         if estimate.weights_kind is not None:
             return float("nan")
-        count = _DRAWS if self._fitted.problem.effects is None else _DRAWS_OF_INTEGRALS
+        costly = self._fitted.problem.effects is not None or estimate.nobs > _MANY_ROWS
+        count = _FEW_DRAWS if costly else _DRAWS
         scale = np.sqrt(np.diagonal(curvature.information))
         factor = np.linalg.cholesky(curvature.information / np.outer(scale, scale))
         noise = np.random.default_rng(self._seed).standard_normal((count, k))
@@ -324,8 +329,11 @@ class NormalApproximation:
             naturals.append(natural)
             jacobians.append(self._log_volume(jacobian))
         with np.errstate(all="ignore"):
-            target = self._fitted.likelihood.values(draws) + np.asarray(jacobians)
-            target += self._priors.values(np.array(naturals))
+            # One by one: the compiled function is there already, one for many points is not.
+            values = np.array([self._fitted.likelihood.value(x) for x in draws])
+            target = values + np.asarray(jacobians)
+            if self._priors is not None:
+                target += self._priors.values(np.array(naturals))
         weights = target - normal
         if np.mean(np.isfinite(weights)) < 0.5:
             return float("inf")
@@ -350,23 +358,3 @@ class NormalApproximation:
             # On its free rank: up to a constant for supports with linear constraints.
             total += 0.5 * float(np.linalg.slogdet(own.T @ own)[1])
         return total
-
-
-def prior_influence(
-    fitted: Fitted, jacobian: np.ndarray, se: np.ndarray
-) -> tuple[Priors, Influence]:
-    """Priors of a fit, with their pull on some scalars.
-
-    Parameters
-    ----------
-    fitted : Fitted
-    jacobian : numpy.ndarray, shape (m, k)
-    se : numpy.ndarray, shape (m,)
-
-    Returns
-    -------
-    priors : Priors
-    influence : Influence
-    """
-    priors = Priors(fitted)
-    return priors, influence_of(fitted, priors, jacobian, se)

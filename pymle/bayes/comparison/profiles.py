@@ -11,13 +11,17 @@ from pymle.bayes.comparison.sentences import remarks_on
 from pymle.inference.profile import Asked, profile
 
 
-def asked_for(comparison: Any, labels: Sequence[str]) -> list[tuple[str, Any]]:
+def asked_for(
+    comparison: Any, labels: Sequence[str], *, at_edge: bool = False
+) -> list[tuple[str, Any]]:
     """What to profile for each label; random effects have no likelihood of their own.
 
     Parameters
     ----------
     comparison : PosteriorComparison
     labels : sequence of str
+    at_edge : bool
+        Estimates at the edge of their support too, which have no standard error.
 
     Returns
     -------
@@ -29,7 +33,9 @@ def asked_for(comparison: Any, labels: Sequence[str]) -> list[tuple[str, Any]]:
         if variable.role not in ("parameter", "deterministic"):
             continue
         for entry, label in enumerate(variable.labels):
-            if label in labels and np.isfinite(table.at[label, "se"]) and table.at[label, "se"] > 0:
+            if label not in labels or not np.isfinite(table.loc[label, "mle"]):
+                continue
+            if table.loc[label, "se"] > 0.0 or (at_edge and np.isnan(table.loc[label, "se"])):
                 out.append((label, Asked(variable.name, entry)))
     return out
 

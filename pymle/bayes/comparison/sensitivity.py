@@ -50,7 +50,10 @@ def power_scaling(fitted: Fitted, draws: Draws, labels: Sequence[str]) -> pd.Dat
     """
     columns = {}
     for kind, column in ((PRIORS, "prior"), (LIKELIHOOD, "likelihood")):
-        total = log_total(fitted, draws, kind)
+        # Flat priors have no power.
+        flat = kind == PRIORS and draws.posterior.attrs.get("pymle_priors") == "flat"
+        shape = draws.values.shape[1:]
+        total = np.zeros(shape) if flat else log_total(fitted, draws, kind)
         columns[column] = _sensitivity(draws.values, total)
     table = pd.DataFrame(columns, index=list(labels))
     table["diagnosis"] = [
@@ -90,7 +93,8 @@ def log_total(fitted: Fitted, draws: Draws, kind: str) -> np.ndarray:
 
     def summed(*arguments: Any) -> tuple[Any, ...]:
         # Summed draw by draw: one number for each draw and observation may not fit in memory.
-        return (sum(out.sum() for out in call(*arguments)),)
+        # A log-density that depends on nothing comes as a plain number.
+        return (sum(out.sum() if hasattr(out, "sum") else out for out in call(*arguments)),)
 
     function = PointFunction(
         summed,
