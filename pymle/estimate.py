@@ -153,6 +153,8 @@ class Estimate:
         Constraints between the parameters.
     reml : tuple of str
         Parameters that were integrated under a flat measure: the likelihood is restricted.
+    reml_size : int
+        Number of their entries.
     penalised : float or None
         Log-likelihood with Firth's penalty, which is what was maximised.
     """
@@ -179,6 +181,7 @@ class Estimate:
     notices: tuple[str, ...]
     restriction: Restriction | None = None
     reml: tuple[str, ...] = ()
+    reml_size: int = 0
     penalised: float | None = None
 
     @cached_property
@@ -209,7 +212,7 @@ class Estimate:
         status, k = self.verdict.status, len(self.x)
         if status in _STRICT:
             return np.zeros((k, 0)) if self.curvature.positive else None
-        if status in {Status.BOUNDARY, Status.NO_MAXIMUM}:
+        if status in {Status.BOUNDARY, Status.NO_MAXIMUM, Status.SUPPORT}:
             return None if self.tails is None or self.tails.rising else self.tails.directions
         if status is Status.FLAT:
             return None if self.curvature.indefinite else self.curvature.null_space
@@ -219,12 +222,14 @@ class Estimate:
     def nparams(self) -> int:
         """Number of free parameters: the dimension, less equations and proven flat directions.
 
-        Inequalities do not reduce it, binding or not.
+        Inequalities do not reduce it, binding or not. What a restricted likelihood integrates
+        under a flat measure is estimated too, and counts.
         """
         null = self.null_space
         flat = self.verdict.status is Status.FLAT and null is not None
         equations = 0 if self.restriction is None else self.restriction.equations
-        return len(self.x) - equations - (null.shape[1] if flat and null is not None else 0)
+        lost = null.shape[1] if flat and null is not None else 0
+        return len(self.x) + self.reml_size - equations - lost
 
     @property
     def aic(self) -> float:

@@ -24,7 +24,8 @@ from pymle.bind import (
 )
 from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
-from pymle.model import Constraints, Problem, at_values, can_be_penalised, impossible_terms
+from pymle.existence import Diagnosis, diagnose
+from pymle.model import Constraints, Problem, at_values, impossible_terms
 from pymle.objective import Likelihood
 from pymle.optimize import (
     Search,
@@ -41,24 +42,17 @@ from pymle.restrict import Bounded, Restricted
 from pymle.verdict import (
     Curvature,
     Saturated,
-    Separation,
     Tails,
-    Verdict,
     assess,
     curvature_of,
     derivative_check,
-    find_separation,
     find_tails,
     is_level,
-    is_suspicious,
     look_along,
-    separated,
 )
 
 #: Scale parameters up to which the start is looked for along each.
 _MOST_SCALES = 6
-#: Distances, in units of a change in the scores, from which separated data are searched again.
-_FAR_OUT = (16.0, 24.0, 32.0)
 #: Parameters up to which directions of hardly any curvature are looked along.
 _MOST_LOOKED_ALONG = 300
 #: Prior draws that are tried where PyMC's initial point is impossible under the data.
@@ -298,7 +292,7 @@ class Estimator:
         weights: list[np.ndarray] | None,
         start: Mapping[str, np.ndarray],
         seconds: float,
-        away: Separation | None = None,
+        diagnosis: Diagnosis | None = None,
         *,
         higher: bool = False,
     ) -> Estimate:
@@ -370,24 +364,23 @@ class Estimator:
         )
         if verdict.ok:
             self._check = check
-        searched = away is not None
-        if away is None and bound is None and problem.effects is None:
-            away = self._separation(problem, likelihood, found, curvature, verdict)
-        if away is not None:
-            # Everything else at its limit, with the directions that are left without a standard
-            # error: the search may have stopped before, or gone too far.
-            tails = away.tails(solution.x, tails)
-            limit = tails is not None and bool(
-                curvature is not None and curvature.finite and _settled(tails, solution, curvature)
+        if bound is None:
+            diagnosis = diagnose(
+                problem,
+                likelihood,
+                found,
+                curvature,
+                tails,
+                verdict,
+                diagnosis,
+                self._settings.method,
             )
-            if not limit and not searched:
-                again = self._at_the_limit(likelihood, found, away)
-                if again is not None:
-                    return self._finish(
-                        problem, likelihood, again, bound, weights, start, seconds, away
-                    )
-            firth = can_be_penalised(problem)
-            verdict = separated(verdict, away, limit=limit, firth=firth)
+            if diagnosis.again is not None:
+                found = diagnosis.again
+                return self._finish(
+                    problem, likelihood, found, bound, weights, start, seconds, diagnosis
+                )
+            verdict, tails = diagnosis.verdict, diagnosis.tails
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
             loglik, logposterior = likelihood.further(solution.x)[-1], solution.value
@@ -441,37 +434,6 @@ class Estimator:
             reml=problem.reml,
             penalised=penalised,
         )
-
-    def _separation(
-        self,
-        problem: Problem,
-        likelihood: Likelihood,
-        found: Search,
-        curvature: Curvature | None,
-        verdict: Verdict,
-    ) -> Separation | None:
-        solution, real = found.solution, problem.coordinates.real_coordinates
-        if not is_suspicious(likelihood.value, solution, curvature, verdict, real):
-            return None
-        others = any(term.kind != "observed" for term in problem.terms)
-        return find_separation(likelihood, problem.layout, solution.x, found.start, others=others)
-
-    def _at_the_limit(
-        self, likelihood: Likelihood, found: Search, away: Separation
-    ) -> Search | None:
-        """The search begun again far out along a direction, where everything else is settled."""
-        for length in _FAR_OUT:
-            begin = away.beyond(found.start, length)
-            if begin is None or not _usable(likelihood, begin):
-                continue
-            solution = maximise(likelihood, begin, method=self._settings.method)
-            tails = away.tails(solution.x, None)
-            if tails is None or not np.isfinite(solution.value):
-                continue
-            curvature = curvature_of(-hessian_of(likelihood, solution.x)[0])
-            if curvature.finite and _settled(tails, solution, curvature):
-                return replace(found, solution=solution)
-        return None
 
     @property
     def _notices(self) -> tuple[str, ...]:

@@ -2,13 +2,18 @@
 
 from pymle.verdict.assess import assess, derivative_check, is_level
 from pymle.verdict.curvature import Curvature, curvature_of
+from pymle.verdict.numerics import find_randomness, find_trouble, troubled
 from pymle.verdict.records import Status, Verdict
 from pymle.verdict.ridge import Ridge, look_along
 from pymle.verdict.separation import Separation, find_separation, is_suspicious, separated
+from pymle.verdict.support import Edges, at_the_edge, find_edges
 from pymle.verdict.tails import Saturated, Tails, find_tails
+from pymle.verdict.unbounded import Growth, find_growth, grows
 
 __all__ = [
     "Curvature",
+    "Edges",
+    "Growth",
     "Ridge",
     "Saturated",
     "Separation",
@@ -16,12 +21,19 @@ __all__ = [
     "Tails",
     "Verdict",
     "assess",
+    "at_the_edge",
     "curvature_of",
     "derivative_check",
+    "find_edges",
+    "find_growth",
+    "find_randomness",
     "find_separation",
     "find_tails",
+    "find_trouble",
+    "grows",
     "is_level",
     "is_suspicious",
     "look_along",
     "separated",
+    "troubled",
 ]

@@ -17,6 +17,8 @@ class Status(StrEnum):
         A strict local maximum to rounding error; the only certified status.
     BOUNDARY
         The log-likelihood rises up to the edge of a support.
+    SUPPORT
+        The maximum lies at the edge of a support that depends on parameters.
     NO_MAXIMUM
         It keeps rising as a parameter goes to infinity.
     FLAT
@@ -35,12 +37,15 @@ class Status(StrEnum):
         A strict local maximum; an unfinished search from another start got higher.
     DERIVATIVE_FREE
         Found without a gradient, so that nothing can be certified.
+    NOISY
+        It differs between evaluations, or by rounding, too much for a maximum to be found.
     INCONSISTENT
         Value, score and curvature disagree with each other.
     """
 
     MAXIMUM = "maximum"
     BOUNDARY = "boundary"
+    SUPPORT = "edge of the support"
     NO_MAXIMUM = "no maximum"
     FLAT = "flat direction"
     SADDLE = "saddle"
@@ -50,6 +55,7 @@ class Status(StrEnum):
     SEVERAL = "several maxima"
     HIGHER_ELSEWHERE = "higher elsewhere"
     DERIVATIVE_FREE = "derivative-free"
+    NOISY = "numerical noise"
     INCONSISTENT = "inconsistent derivatives"
 
     @property
@@ -63,6 +69,11 @@ _SENTENCES = {
     Status.BOUNDARY: (
         "The log-likelihood rises up to the edge of the support of at least one parameter: "
         "the maximum lies on the boundary, where standard errors are not defined."
+    ),
+    Status.SUPPORT: (
+        "The support of the data depends on at least one parameter, and the log-likelihood rises "
+        "up to the value beyond which the data are impossible: the estimate lies at that edge, "
+        "where the score is not zero and normal theory does not hold."
     ),
     Status.NO_MAXIMUM: (
         "The log-likelihood keeps rising as at least one parameter goes to infinity: no finite "
@@ -96,6 +107,10 @@ _SENTENCES = {
     Status.DERIVATIVE_FREE: (
         "The log-likelihood has no gradient: searches without one agree on this point, but it "
         "cannot be certified and its curvature is not exact."
+    ),
+    Status.NOISY: (
+        "The log-likelihood is not reproducible enough for its maximum to be located: it differs "
+        "between evaluations at the same point, or by rounding between neighbouring points."
     ),
     Status.INCONSISTENT: (
         "Value, score and curvature of the log-likelihood disagree with each other near the "

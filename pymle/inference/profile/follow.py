@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: Fits that profiles cannot start from.
-_REFUSED = {Status.SADDLE, Status.NOT_CONVERGED, Status.INCONSISTENT}
+_REFUSED = {Status.SADDLE, Status.NOT_CONVERGED, Status.INCONSISTENT, Status.SUPPORT}
 #: How often a profile may be begun again from a better fit.
 _BETTER = 5
 #: First step where the curvature suggests none: on a log or log-odds line, and as a share.

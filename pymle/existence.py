@@ -1,0 +1,237 @@
+"""Whether a maximum exists where a search ended: separation, edges, growth, numerical trouble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pymle.bind import natural_function
+from pymle.model import Problem, can_be_penalised
+from pymle.objective import Likelihood
+from pymle.optimize import Search, Solution, differenced_hessian, maximise
+from pymle.verdict import (
+    Curvature,
+    Edges,
+    Separation,
+    Status,
+    Tails,
+    Verdict,
+    at_the_edge,
+    curvature_of,
+    find_edges,
+    find_growth,
+    find_randomness,
+    find_separation,
+    find_trouble,
+    grows,
+    is_suspicious,
+    separated,
+    troubled,
+)
+
+#: Distances, in units of a change in the scores, from which separated data are searched again.
+_FAR_OUT = (16.0, 24.0, 32.0)
+#: Statuses after which a search is asked whether it went uphill without an end.
+_GROWING = {
+    Status.NO_MAXIMUM,
+    Status.NOT_CONVERGED,
+    Status.KINK,
+    Status.FLAT,
+    Status.SADDLE,
+    Status.INCONSISTENT,
+}
+#: Statuses after which the numbers themselves are looked at.
+_DOUBTED = {Status.INCONSISTENT, Status.NOT_CONVERGED, Status.FLAT, Status.SADDLE}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found out about a point that has no certificate, or should have none.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    tails : Tails or None
+    edges : Edges or None
+        Supports that depend on parameters.
+    separation : Separation or None
+    again : Search or None
+        A better point, which has to be looked at from the beginning.
+    """
+
+    verdict: Verdict
+    tails: Tails | None
+    edges: Edges | None = None
+    separation: Separation | None = None
+    again: Search | None = None
+
+
+def diagnose(
+    problem: Problem,
+    likelihood: Likelihood,
+    found: Search,
+    curvature: Curvature | None,
+    tails: Tails | None,
+    verdict: Verdict,
+    before: Diagnosis | None,
+    method: str,
+) -> Diagnosis:
+    """Ask what kind of point a search ended at.
+
+    Parameters
+    ----------
+    problem : Problem
+    likelihood : Likelihood
+    found : Search
+    curvature : Curvature or None
+    tails : Tails or None
+        Coordinates in a tail of their working scale.
+    verdict : Verdict
+        From the point alone.
+    before : Diagnosis or None
+        The one that asked for this point.
+    method : str
+        As in `maximise`.
+
+    Returns
+    -------
+    Diagnosis
+    """
+    solution, labels = found.solution, problem.layout.free_labels
+    plain = Diagnosis(verdict, tails)
+    if before is not None and before.edges is not None:
+        edges = before.edges
+        tails = edges.tails(labels)
+        limits = _natural_limits(problem, edges)
+        others = tails is not None and _holds(tails, solution, curvature)
+        return Diagnosis(at_the_edge(verdict, edges, labels, limits, others=others), tails, edges)
+    if before is not None and before.separation is not None:
+        return _separated(problem, found, curvature, tails, verdict, before.separation)
+    if likelihood.route != "jax":
+        random = find_randomness(likelihood, solution.x)
+        if random is not None:
+            return replace(plain, verdict=troubled(verdict, random))
+    if not likelihood.has_score:
+        return plain
+    growing = _growing(problem, likelihood, found, verdict)
+    if growing is not verdict:
+        return replace(plain, verdict=growing)
+    if not (verdict.ok or solution.converged):
+        edges = find_edges(likelihood, solution)
+        if edges is not None:
+            again = replace(found, solution=edges.solution)
+            return Diagnosis(verdict, tails, edges=edges, again=again)
+    if problem.effects is None:
+        real = problem.coordinates.real_coordinates
+        if is_suspicious(likelihood.value, solution, curvature, verdict, real):
+            others = any(term.kind != "observed" for term in problem.terms)
+            away = find_separation(
+                likelihood, problem.layout, solution.x, found.start, others=others
+            )
+            if away is not None:
+                first = _separated(problem, found, curvature, tails, verdict, away)
+                if first.tails is not None and _holds(first.tails, solution, curvature):
+                    return first
+                again = _at_the_limit(likelihood, found, away, method)
+                return first if again is None else replace(first, again=again)
+    if verdict.status in _DOUBTED:
+        doubted = verdict.status is Status.INCONSISTENT
+        trouble = find_trouble(likelihood, solution, curvature, labels, inconsistent=doubted)
+        if trouble is not None:
+            return replace(plain, verdict=troubled(verdict, trouble))
+    return plain
+
+
+def _separated(
+    problem: Problem,
+    found: Search,
+    curvature: Curvature | None,
+    tails: Tails | None,
+    verdict: Verdict,
+    away: Separation,
+) -> Diagnosis:
+    tails = away.tails(found.solution.x, tails)
+    limit = tails is not None and _holds(tails, found.solution, curvature)
+    firth = can_be_penalised(problem) and problem.objective == "mle" and problem.penalty is None
+    verdict = separated(verdict, away, limit=limit, firth=firth)
+    return Diagnosis(verdict, tails, separation=away)
+
+
+def _at_the_limit(
+    likelihood: Likelihood, found: Search, away: Separation, method: str
+) -> Search | None:
+    """The search begun again far out along a direction, where everything else settles."""
+    for length in _FAR_OUT:
+        begin = away.beyond(found.start, length)
+        if begin is None or not np.isfinite(likelihood.value(begin)):
+            continue
+        solution = maximise(likelihood, begin, method=method)
+        tails = away.tails(solution.x, None)
+        if tails is None or not np.isfinite(solution.value):
+            continue
+        if _holds(tails, solution, _curvature_at(likelihood, solution.x)):
+            return replace(found, solution=solution)
+    return None
+
+
+def _curvature_at(likelihood: Likelihood, x: np.ndarray) -> Curvature:
+    if likelihood.has_hessian:
+        return curvature_of(-likelihood.hessian(x))
+    matrix, error = differenced_hessian(likelihood.value_and_score, x)
+    return curvature_of(-matrix, error)
+
+
+def _holds(tails: Tails, solution: Solution, curvature: Curvature | None) -> bool:
+    """Whether everything beside the tails is at a strict maximum of its own."""
+    known = curvature is not None and curvature.finite and solution.score is not None
+    return known and tails.settled(solution.score, curvature)  # type: ignore[arg-type]
+
+
+def _natural_limits(problem: Problem, edges: Edges) -> dict[str, tuple[float, float]]:
+    """Limits of coordinates at an edge on the natural scale, by label."""
+    function, layout = natural_function(problem), problem.layout
+    places = {label: i for i, label in enumerate(layout.labels) if not layout.fixed[i]}
+    out = {}
+    for i, ends in zip(edges.places, edges.limits, strict=False):
+        label = layout.free_labels[i]
+        if label not in places:
+            continue
+        values = []
+        for end in ends:
+            x = np.array(edges.solution.x)
+            x[i] = end
+            values.append(float(function.value(x)[places[label]]))
+        out[label] = (min(values), max(values))
+    return out
+
+
+def _growing(problem: Problem, likelihood: Likelihood, found: Search, verdict: Verdict) -> Verdict:
+    """The verdict, if the likelihood grows without bound where a search ended."""
+    end, origin, best = found.solution, found.start, found.solution
+    elsewhere = verdict.status in (Status.HIGHER_ELSEWHERE, Status.LOCAL)
+    if verdict.status not in _GROWING and not elsewhere:
+        return verdict
+    if elsewhere and found.exploration is not None:
+        higher = [
+            s
+            for s in found.exploration.solutions
+            if not s.converged and np.isfinite(s.value) and s.value > best.value
+        ]
+        if not higher:
+            return verdict
+        end, origin = max(higher, key=lambda s: s.value), best.x
+    labels, bent = problem.layout.free_labels, problem.coordinates.bent_coordinates
+    growth = find_growth(likelihood, end, origin, labels, bent)
+    if growth is None:
+        edges = find_edges(likelihood, end) if end is not best else None
+        if edges is None or not edges.unbounded:
+            return verdict
+        return replace(at_the_edge(verdict, edges, labels, {}, others=False), status=verdict.status)
+    rows = sum(float(np.prod(term.shape)) for term in problem.observed)
+    return grows(
+        verdict,
+        growth,
+        rows if problem.observed else float("nan"),
+        elsewhere=end.value - best.value if end is not best else None,
+    )
