@@ -9,6 +9,7 @@ import numpy as np
 
 from pymle.errors import AnalysisError, DataError, ModelError, PointError
 from pymle.model import Problem, places_in
+from pymle.model.sources import observed_sources
 from pymle.objective import ElementwiseMap, Leading, Likelihood, PointFunction
 
 if TYPE_CHECKING:
@@ -288,9 +289,20 @@ def _largest(problem: Problem, blocks: Independent) -> tuple[list[str], int]:
 
 
 def _kept(problem: Problem, lowered: Any, data: list[np.ndarray]) -> dict[Any, Any]:
-    """What is planned for a marginal likelihood: shared as long as integer data stay."""
-    key = "marginal", *(np.asarray(d).tobytes() for d in data if np.asarray(d).dtype.kind in "iub")
-    return _programs(problem, lowered).setdefault(key, {})
+    """What is planned for a marginal likelihood: shared as long as integer data stay.
+
+    Outcomes may change, as simulated counts do, where the plan does not rest on their values.
+    """
+    model = problem.model
+    outcomes = {rv.name for rv in model.observed_RVs} | set(observed_sources(model).values())
+    whole = [i for i, d in enumerate(data) if np.asarray(d).dtype.kind in "iub"]
+    seen = {i for i in whole if lowered.data[i].name in outcomes}
+    programs = _programs(problem, lowered)
+    key = "marginal", *(np.asarray(data[i]).tobytes() for i in whole if i not in seen)
+    found = programs.setdefault(key, {})
+    if "plan" in found and seen & set(found["plan"].relied_on):
+        return programs.setdefault((*key, *(np.asarray(data[i]).tobytes() for i in whole)), {})
+    return found
 
 
 def _programs(problem: Problem, lowered: Any) -> dict[Any, Any]:

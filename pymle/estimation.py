@@ -432,6 +432,7 @@ class Estimator:
             notices=(*problem.roles.notices, *problem.notices, *self._notices),
             restriction=None if bound is None else bound.restriction,
             reml=problem.reml,
+            reml_size=problem.reml_size,
             penalised=penalised,
         )
 

@@ -72,7 +72,11 @@ class Readings:
 
     @property
     def nparams(self) -> int:
-        """Number of free parameters (a simplex of four counts three)."""
+        """Number of free parameters (a simplex of four counts three).
+
+        Those that a restricted likelihood integrates under a flat measure (`reml=`) count, as in
+        lme4's and nlme's ``logLik``; `bic` takes the number of rows for n, as lme4 does.
+        """
         return self._estimate.nparams
 
     @property

@@ -31,6 +31,7 @@ class Resampling(Core):
         clusters: Any = None,
         strata: Any = None,
         block_length: int | None = None,
+        groups: str | Mapping[str, str] | None = None,
         random_seed: Any = None,
         processes: int = 1,
         progressbar: bool = True,
@@ -64,6 +65,11 @@ class Resampling(Core):
         block_length : int, optional
             Rows in a block; by default the cube root of their number. Longer where the rows
             depend on each other over longer times.
+        groups : {"new", "kept", "typical"} or mapping of str to str, optional
+            With random effects: simulate data of ``new`` groups (the default; lme4's
+            ``bootMer(use.u=FALSE)``) or of those that were seen, their effects at the conditional
+            modes (``kept``), as in `simulate`. The spread of variance components comes from new
+            groups; with kept ones it is that of data from the same groups.
         random_seed : int or numpy.random.Generator, optional
             Repeats the replicates exactly; the record shows the seed that was used.
         processes : int
@@ -118,6 +124,7 @@ class Resampling(Core):
                 clusters=clusters,
                 strata=strata,
                 block_length=block_length,
+                groups=groups,
                 random_seed=random_seed,
                 processes=processes,
                 callback=callback,

@@ -177,6 +177,12 @@ class Problem:
         names = reached(data, {name: logps[name] for name in names}, values)
         return make_effects(self.model, names, self.initial, self.reml)
 
+    @property
+    def reml_size(self) -> int:
+        """Number of entries that are integrated under a flat measure."""
+        effects = self.effects
+        return sum(effects.layout.block(n).size for n in effects.flat) if effects else 0
+
     def check_restricted(self) -> None:
         """Make sure that what is integrated under a flat measure is real.
 

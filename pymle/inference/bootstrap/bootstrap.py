@@ -36,6 +36,7 @@ def bootstrap(
     clusters: Any = None,
     strata: Any = None,
     block_length: int | None = None,
+    groups: Any = None,
     random_seed: Any = None,
     processes: int = 1,
     callback: Callback | None = None,
@@ -47,7 +48,7 @@ def bootstrap(
     fitted : Fitted
     n : int
         Number of replicates.
-    kind, what, clusters, strata, block_length, random_seed, processes
+    kind, what, clusters, strata, block_length, groups, random_seed, processes
         As in `pymle.Fit.bootstrap`.
     callback : callable, optional
         Called with the numbers of replicates done and asked for.
@@ -66,7 +67,9 @@ def bootstrap(
     if verdict.status not in _ESTIMATES:
         raise AnalysisError.bootstrap_needs_maximum(verdict.status.value, verdict.status.sentence)
     items = quantities(fitted, what)
-    scheme = make_scheme(fitted, kind, clusters=clusters, strata=strata, block_length=block_length)
+    scheme = make_scheme(
+        fitted, kind, clusters=clusters, strata=strata, block_length=block_length, groups=groups
+    )
     draws = Draws(fitted, scheme, _entropy(random_seed))
     outcome = run_refits(draws, int(n), callback, processes=int(processes))
     return Bootstrap(draws, outcome, items, int(n))

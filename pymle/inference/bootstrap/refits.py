@@ -13,6 +13,7 @@ from pymle.inference.bootstrap.batch import batchable, data_places
 from pymle.inference.bootstrap.judge import USABLE, Refit, refit_one
 from pymle.inference.bootstrap.processes import refits_apart
 from pymle.inference.bootstrap.scheme import Scheme
+from pymle.inference.prediction.draws import simulated_point
 from pymle.model.predictive.simulate import Simulator
 from pymle.objective.refits import Refits, refit_many
 from pymle.verdict import Status
@@ -96,13 +97,19 @@ class Draws:
 
     def blocks(self, n: int) -> Iterator[tuple[int, Any]]:
         """Number of the first replicate, and factors (b, u) or data sets, for each block."""
-        simulator = Simulator(self.fitted.problem) if self.scheme.units is None else None
+        simulator, natural = None, self.fitted.estimate.natural
+        if self.scheme.units is None:
+            levels = self.scheme.levels
+            kept = () if levels is None else levels.named("kept", "typical")
+            simulator = Simulator(self.fitted.problem, kept=kept)
+            if levels is not None:
+                natural = simulated_point(self.fitted, levels)
         size = self.scheme.at_once
         for at in range(0, n, size):
             count = min(size, n - at)
             seed = np.random.SeedSequence(self.entropy, spawn_key=(at // size,))
             if simulator is not None:
-                yield at, simulator.draw(self.fitted.estimate.natural, seed, count)
+                yield at, simulator.draw(natural, seed, count)
             else:
                 # Whole blocks, cut: a stratum is drawn for all replicates of a block at once.
                 yield at, self.scheme.draw(np.random.default_rng(seed), size)[:count]

@@ -11,6 +11,7 @@ from pymle.errors import AnalysisError
 from pymle.errors.words import listing
 from pymle.fitted import Fitted
 from pymle.inference.covariance.units import Units, declared_units, evident_units
+from pymle.inference.prediction.levels import Levels, levels
 
 KINDS = (
     "auto",
@@ -45,6 +46,8 @@ class Scheme:
         Frequency weights where they are whole numbers: a unit stands for so many.
     block_length : int
         Zero unless blocks are drawn.
+    levels : Levels or None
+        What simulated data do with random effects.
     """
 
     kind: str
@@ -53,6 +56,7 @@ class Scheme:
     strata: np.ndarray | None = None
     counts: np.ndarray | None = None
     block_length: int = 0
+    levels: Levels | None = None
 
     @property
     def codes(self) -> list[np.ndarray]:
@@ -88,6 +92,7 @@ def make_scheme(
     clusters: Any = None,
     strata: Any = None,
     block_length: int | None = None,
+    groups: Any = None,
 ) -> Scheme:
     """Decide what is drawn.
 
@@ -98,6 +103,8 @@ def make_scheme(
         One of `KINDS`.
     clusters, strata : array_like, str or mapping, optional
     block_length : int, optional
+    groups : str or mapping of str to str, optional
+        What simulated data do with random effects.
 
     Returns
     -------
@@ -132,7 +139,13 @@ def make_scheme(
                 "set with one row for each observation"
             )
         names = ", ".join(f"`{rv.name}`" for rv in fitted.problem.model.observed_RVs)
-        return Scheme(kind, f"data sets of {names} simulated from the fitted model")
+        chosen = levels(fitted, groups, "new", missing="new")
+        text = f"data sets of {names} simulated from the fitted model"
+        if chosen.text:
+            text += f", random effects: {chosen.text}"
+        return Scheme(kind, text, levels=chosen)
+    if groups is not None:
+        raise AnalysisError.argument("groups", groups, 'kind="parametric", which simulates data')
     if fitted.problem.effects is not None:
         raise AnalysisError.bootstrap(
             "resampling draws whole groups, each with a random effect of its own, and weights of "

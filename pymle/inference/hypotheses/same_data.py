@@ -58,6 +58,14 @@ def _same_integrals(fits: Sequence[Fitted], names: Sequence[str]) -> None:
                 f"{names[0]} and {name} are restricted likelihoods (REML) with different "
                 "parameters integrated out. Fit both by maximum likelihood."
             )
+    sizes = [fitted.estimate.reml_size for fitted in fits]
+    for size, name in zip(sizes, names, strict=True):
+        if size != sizes[0]:
+            raise AnalysisError.not_comparable(
+                f"{names[0]} and {name} are restricted likelihoods (REML) with {sizes[0]} and "
+                f"{size} coefficients integrated out: they have no common scale. Fit both by "
+                "maximum likelihood."
+            )
 
 
 def _same_pair(a: Observations, b: Observations, first: str, second: str) -> None:

@@ -29,6 +29,8 @@ class Plan:
         Entries on its pattern, and products of two in a factorisation.
     rows, columns : numpy.ndarray of int
         The pattern.
+    relied_on : tuple of int
+        Places of the data on whose values the pattern rests.
     """
 
     laplace: Laplace
@@ -37,6 +39,7 @@ class Plan:
     entries: int
     rows: np.ndarray
     columns: np.ndarray
+    relied_on: tuple[int, ...] = ()
 
 
 def make_plan(
@@ -93,7 +96,9 @@ def make_plan(
     )
     static = {"elimination": elimination.arrays, "information": list(found.arguments)}
     entries = len(rows) + elimination.pairs + elimination.core_size**2
-    return Plan(laplace, elimination, jax.device_put(static), entries, rows, columns)
+    before = 2 + len(weights)  # the parameters, what is held, the weights
+    relied = tuple(i - before for i in found.relied_on if i >= before)
+    return Plan(laplace, elimination, jax.device_put(static), entries, rows, columns, relied)
 
 
 def with_rule(plan: Plan, elements: Elements, blocks: Independent, rule: Any) -> Plan:
