@@ -51,7 +51,7 @@ def test_a_saddle_of_the_inner_search_is_left():
         return np.log(quad(density, 0.3, 2.0, epsabs=0.0, epsrel=1e-10)[0])
 
     likelihood = pymle.compile(model, quadrature=25)
-    expected = sum(half(seen[GROUP == g]) for g in range(5))
+    expected = sum(half(seen[g == GROUP]) for g in range(5))
     assert likelihood.logp({"tau": sd}) == pytest.approx(expected, abs=1e-6)
     modes = pymle.find_MLE(model, progressbar=False).random_effects().modes["u"]
     assert (modes > 0.9).all()
