@@ -14,6 +14,7 @@ from pymle.bayes.densities import log_densities
 from pymle.bind import point_function
 from pymle.errors import AnalysisError, Notice
 from pymle.errors.draws import DrawsError
+from pymle.errors.words import listing
 from pymle.fitted import Fitted
 from pymle.inference import Derived, estimate_covariance
 from pymle.inference.groups import estimate_groups
@@ -207,17 +208,20 @@ def _densities(
     if "log_prior" not in known:
         wanted[PRIORS] = "log_prior"
     out: dict[str, xr.Dataset] = {}
+    failed: dict[str, list[str]] = {}
     for kind, group in wanted.items():
         try:
             found = log_densities(problem, posterior, kinds=(kind,))
         except DrawsError as error:
-            warnings.warn(Notice(f"The tree has no group `{group}`: {error}"), stacklevel=4)
+            failed.setdefault(str(error), []).append(group)
             continue
         made = found.log_likelihood if kind == LIKELIHOOD else found.log_prior
         if kind == LIKELIHOOD:
             made = _weighted(fitted, made)
         if made.data_vars:
             out[group] = made.assign_attrs({**about, **_said(fitted, kind, about)})
+    for text, groups in failed.items():
+        warnings.warn(Notice(f"The tree has no group {listing(groups)}: {text}"), stacklevel=4)
     return out
 
 

@@ -73,7 +73,7 @@ def _asked(fitted: Fitted) -> dict[str, Any]:
         "backend": problem.backend,
         "quadrature": problem.quadrature,
         "reml": problem.reml or None,
-        "penalty": getattr(problem, "penalty", None),
+        "penalty": problem.penalty,
         "method": settings.method,
         "n_starts": settings.n_starts,
         "random_seed": settings.random_seed,
