@@ -114,7 +114,9 @@ def diagnose(
             return replace(plain, verdict=troubled(verdict, random))
     if not likelihood.has_score:
         return plain
-    growing = _growing(problem, likelihood, found, verdict)
+    # Where everything beside the tails is settled the likelihood has a limit: it does not grow.
+    limit = tails is not None and not tails.rising and _holds(tails, solution, curvature)
+    growing = verdict if limit else _growing(problem, likelihood, found, verdict)
     if growing is not verdict:
         return replace(plain, verdict=growing)
     if not (verdict.ok or solution.converged):

@@ -15,6 +15,8 @@ from pymle.verdict.support import Part
 _WAY = 8.0
 #: Steps back towards where it came from, and the growth between them that counts.
 _BACK, _GROWTH = 3.0, 0.2
+#: Growth over one step relative to the one before, if it is linear (a parabola has 0.6 at its top).
+_LINEAR = (0.75, 1.4)
 #: Coordinates that are looked at, and the largest problem.
 _LOOKED_AT, _MOST = 4, 100
 
@@ -106,7 +108,8 @@ def _growth(objective: Objective, end: Solution, i: int, side: float, bent: bool
             return None
         values.append(float(value))
     first, second = (values[0] - values[1]) / step, (values[1] - values[2]) / step
-    if not (first > _GROWTH * (1.0 if bent else 1e-3) and 0.6 < first / max(second, 1e-300) < 1.7):
+    ratio = first / max(second, 1e-300)
+    if not (first > _GROWTH * (1.0 if bent else 1e-3) and _LINEAR[0] < ratio < _LINEAR[1]):
         return None
     return first
 
