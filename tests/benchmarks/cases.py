@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.benchmarks.effects import crossed, structures
 from tests.benchmarks.measure import Row, clocks, interleaved, process, seconds
 
 HERE = Path(__file__).resolve().parent
@@ -308,6 +309,8 @@ CASES = {
     "parameters": parameters,
     "bootstrap": bootstrap,
     "profiles": profiles,
+    "crossed": crossed,
+    "structures": structures,
 }
 
 

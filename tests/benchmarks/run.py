@@ -2,7 +2,8 @@
 
 python tests/benchmarks/run.py [name ...] [--json FILE]
 
-Names: cold, imports, refit, large, parameters, bootstrap, profiles; all of them by default.
+Names: cold, imports, refit, large, parameters, bootstrap, profiles, crossed,
+structures; all of them by default.
 Statsmodels is needed for `large` and `bootstrap`. Nothing here fails because it is slow.
 """
 

@@ -1,6 +1,9 @@
 """The benchmarks run, at a tiny size; no time is asserted."""
 
+import numpy as np
+
 from tests.benchmarks.cases import bootstrap, large, parameters, profiles
+from tests.benchmarks.effects import crossed_model, ratings, structure_model
 from tests.benchmarks.run import line
 
 
@@ -22,3 +25,13 @@ def test_profiles_run_at_tiny_size():
     assert len(rows) == 3
     assert rows[0].value <= 12
     assert float(rows[-1].note.removesuffix(" SE").rpartition(" ")[2]) < 1e-6
+
+
+def test_models_with_effects_at_tiny_size():
+    data = ratings(rows=300, students=30, lecturers=12, departments=3)
+    assert all(len(part) == 300 for part in data)
+    assert set(np.unique(data[1])) == set(range(12))
+    assert len(crossed_model("gaussian", *data).free_RVs) == 7
+    assert len(crossed_model("logistic", *data).free_RVs) == 6
+    for kind, count in (("grouped", 4), ("nested", 6), ("series", 3)):
+        assert len(structure_model(kind, 100).free_RVs) == count
