@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 MOST_OUTCOMES = 200
 #: Effects up to which products of quadrature points are taken.
 LARGEST_PRODUCT = 3
-#: Entries of a factorisation beyond which it is not compiled.
-_DIRECT = 100_000
+#: Entries of a factorisation and rows of data, or rounds of elimination, beyond which the
+#: factorisation is not compiled: where scores take long, or its compilation.
+_DIRECT, _DIRECT_ROUNDS = 10_000, 8
 
 
 def likelihood_of(
@@ -170,14 +171,16 @@ def _marginal(
 
     data, effects = problem.arguments(problem.lowered), problem.effects
     assert effects is not None
-    direct = type(plan.laplace) is Laplace and plan.entries > _DIRECT
+    rows = max([len(d) for d in data if np.ndim(d)] + [1])
+    large = plan.entries + rows > _DIRECT or len(plan.elimination.rounds) > _DIRECT_ROUNDS
+    direct = large and type(plan.laplace) is Laplace
     return (Direct if direct else Marginal)(
         plan,
         effects.start(),
         held=problem.coordinates.held_vector,
         weights=weights,
         data=data,
-        rows=max([len(d) for d in data if np.ndim(d)] + [1]),
+        rows=rows,
         programs=programs,
         ceiling=problem.ceiling,
         quick=quick,

@@ -38,7 +38,7 @@ _TANGENTS = 0.03
 #: Seconds an evaluation may take before the search's own path has to do instead.
 _DEAR = 0.02
 #: Seconds of a first search that converged after which no second one is begun unasked.
-_SLOW = 1.0
+_SLOW = 0.1
 #: Curvature that is zero to rounding.
 _PLATEAU = 1e-13
 #: Change of the log-likelihood under a relative change of 1e-12 of the point that its slope does
