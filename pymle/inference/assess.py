@@ -10,7 +10,11 @@ from pymle.inference.profile import Flag, Profile
 from pymle.verdict import Status, Verdict
 
 #: What a side without a crossing is called.
-_OPEN = {Flag.UNBOUNDED: "no finite limit", Flag.EDGE: "up to the edge of the support"}
+_OPEN = {
+    Flag.UNBOUNDED: "no finite limit",
+    Flag.EDGE: "up to the edge of the support",
+    Flag.WORK: "not as far as it was followed",
+}
 
 
 def with_profiles(verdict: Verdict, profiles: Mapping[str, Profile]) -> Verdict:
@@ -38,7 +42,7 @@ def with_profiles(verdict: Verdict, profiles: Mapping[str, Profile]) -> Verdict:
         sides[label] = {side: flag.value for side, flag in flags.items()}
         open_ = [f"{side}: {_OPEN[flag]}" for side, flag in flags.items() if flag in _OPEN]
         both_edges = all(flag is Flag.EDGE for flag in flags.values())
-        if Flag.UNBOUNDED in flags.values() or both_edges:
+        if {Flag.UNBOUNDED, Flag.WORK} & set(flags.values()) or both_edges:
             weak[label] = "; ".join(open_)
         elif open_:
             one_sided[label] = each.upper if each.lower_flag is Flag.EDGE else each.lower

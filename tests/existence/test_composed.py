@@ -29,7 +29,7 @@ QUIET = {"deadline": None, "database": None, "suppress_health_check": list(Healt
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=5, derandomize=True, **QUIET)
+@settings(max_examples=2, derandomize=True, **QUIET)
 @given(RECIPES)
 def test_certified_and_verified_or_not_certified(recipe):
     check(recipe)
