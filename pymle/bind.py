@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 MOST_OUTCOMES = 200
 #: Effects up to which products of quadrature points are taken.
 LARGEST_PRODUCT = 3
-#: Entries of a factorisation and rows of data, or rounds of elimination, beyond which the
-#: factorisation is not compiled: where scores take long, or its compilation.
-_DIRECT, _DIRECT_ROUNDS = 10_000, 8
+#: Entries of a factorisation and rows of data, rounds of elimination, or operations of the
+#: information, beyond which no more than necessary is compiled.
+_DIRECT, _DIRECT_ROUNDS, _DIRECT_STEPS = 10_000, 8, 800
 
 
 def likelihood_of(
@@ -173,7 +173,7 @@ def _marginal(
     assert effects is not None
     rows = max([len(d) for d in data if np.ndim(d)] + [1])
     large = plan.entries + rows > _DIRECT or len(plan.elimination.rounds) > _DIRECT_ROUNDS
-    direct = large and type(plan.laplace) is Laplace
+    direct = (large or plan.steps > _DIRECT_STEPS) and type(plan.laplace) is Laplace
     return (Direct if direct else Marginal)(
         plan,
         effects.start(),

@@ -31,6 +31,8 @@ class Plan:
         The pattern.
     relied_on : tuple of int
         Places of the data on whose values the pattern rests.
+    steps : int
+        Operations of the program that gives the information: what its compilation costs.
     """
 
     laplace: Laplace
@@ -40,6 +42,7 @@ class Plan:
     rows: np.ndarray
     columns: np.ndarray
     relied_on: tuple[int, ...] = ()
+    steps: int = 0
 
 
 def make_plan(
@@ -98,7 +101,8 @@ def make_plan(
     entries = len(rows) + elimination.pairs + elimination.core_size**2
     before = 2 + len(weights)  # the parameters, what is held, the weights
     relied = tuple(i - before for i in found.relied_on if i >= before)
-    return Plan(laplace, elimination, jax.device_put(static), entries, rows, columns, relied)
+    static, steps = jax.device_put(static), found.steps
+    return Plan(laplace, elimination, static, entries, rows, columns, relied, steps)
 
 
 def with_rule(plan: Plan, elements: Elements, blocks: Independent, rule: Any) -> Plan:

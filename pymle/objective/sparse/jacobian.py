@@ -64,6 +64,11 @@ class SparseJacobian:
         """Number of entries."""
         return len(self.rows)
 
+    @property
+    def steps(self) -> int:
+        """Number of operations in the program that gives them."""
+        return len(self._jaxpr.eqns)
+
     def evaluate(self, arguments: Sequence[Any], u: Any, *args: Any) -> Any:
         """Entries of the Jacobian as a pure function, to be used inside of other programs.
 
