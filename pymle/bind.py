@@ -93,7 +93,10 @@ def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
     for place, name in enumerate(names):
         at = problem.data_place(name)
         if at is None:
-            raise AnalysisError.cannot_penalise(f"the values of `{name}` are computed in the model")
+            raise AnalysisError.cannot_penalise(
+                f"the values of `{name}` are a single number or computed in the model, and no "
+                "other outcomes can be put in their place (pass `observed=` an array)"
+            )
 
         def logps(outcome: int, at: int = at, place: int = place) -> np.ndarray:
             given = list(data)
@@ -136,7 +139,15 @@ def unpenalised(problem: Problem, likelihood: Likelihood, x: np.ndarray) -> floa
     -------
     float
     """
-    return float(problem.lowered.call(x, *likelihood.program[1:])[0])
+    _, held, weights, data = likelihood.program
+    if any(term.kind != "observed" for term in problem.terms):
+        return float(problem.lowered.call(x, held, weights, data)[0])
+    # Compiled already, to find the outcomes.
+    logps = _programs(problem, problem.lowered)["penalised"]["log-densities"]
+    each = logps(np.asarray(x), held, weights, data)
+    return float(
+        sum(np.sum(np.asarray(w) * np.asarray(l)) for w, l in zip(weights, each, strict=True))
+    )
 
 
 def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: bool) -> Marginal:

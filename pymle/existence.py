@@ -137,7 +137,8 @@ def diagnose(
                     return first
                 again = _at_the_limit(likelihood, found, away, method)
                 return first if again is None else replace(first, again=again)
-    if verdict.status in _DOUBTED:
+    proven = verdict.status is Status.FLAT and curvature is not None and curvature.proven > 0
+    if verdict.status in _DOUBTED and not proven:
         doubted = verdict.status is Status.INCONSISTENT
         trouble = find_trouble(likelihood, solution, curvature, labels, inconsistent=doubted)
         if trouble is not None:

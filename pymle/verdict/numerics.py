@@ -99,7 +99,7 @@ def find_trouble(
     if solution.score is None or not np.isfinite(solution.value) or len(labels) > _MOST:
         return None
     sizes = _steps(solution, curvature)
-    noise = noise_of(objective, solution.x, 0.01 * sizes)
+    noise = noise_of(objective, solution.x, 0.2 * sizes)
     wrong = _wrong_slopes(objective, solution, sizes, noise, labels)
     if wrong is not None:
         return wrong
@@ -114,14 +114,14 @@ def find_trouble(
 
 
 def noise_of(objective: Objective, x: np.ndarray, short: np.ndarray) -> float:
-    """Spread of the log-likelihood about a parabola over distances that are next to none.
+    """Spread of the log-likelihood about a smooth curve over distances that are next to none.
 
     Parameters
     ----------
     objective : Objective
     x : numpy.ndarray, shape (k,)
     short : numpy.ndarray, shape (k,)
-        Steps of about a thousandth of a standard error.
+        Steps of about a fiftieth of a standard error.
 
     Returns
     -------
@@ -136,9 +136,9 @@ def noise_of(objective: Objective, x: np.ndarray, short: np.ndarray) -> float:
             values = np.array([objective.value(x + t * sign * length) for t in at])
         if not np.all(np.isfinite(values)):
             continue
-        smooth = np.polynomial.Polynomial.fit(at, values - values[0], 2)
+        smooth = np.polynomial.Polynomial.fit(at, values - values[0], 4)
         rest = values - values[0] - smooth(at)
-        worst = max(worst, float(np.sqrt(np.sum(rest**2) / (_CLOSE - 3))))
+        worst = max(worst, float(np.sqrt(np.sum(rest**2) / (_CLOSE - 5))))
     return worst
 
 
@@ -199,7 +199,7 @@ def _wrong_slopes(
 def _find_steps(objective: Objective, solution: Solution, labels: Sequence[str]) -> Trouble | None:
     """Coordinates whose slope is exactly zero although the log-likelihood changes along them."""
     assert solution.score is not None
-    for i in np.flatnonzero(solution.score == 0.0):
+    for i in map(int, np.flatnonzero(solution.score == 0.0)):
         values = []
         for far in _FAR:
             for side in (-1.0, 1.0):

@@ -64,7 +64,7 @@ class Edges:
 
     def towards(self, labels: Sequence[str]) -> dict[str, float]:
         """Label of each coordinate with the side of its edge."""
-        return {labels[i]: float(s) for i, s in zip(self.places, self.sides, strict=True)}
+        return {labels[int(i)]: float(s) for i, s in zip(self.places, self.sides, strict=True)}
 
 
 class Part:
@@ -101,6 +101,10 @@ class Part:
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """Second derivatives."""
         return self._objective.hessian(self.full(x))[np.ix_(self._free, self._free)]
+
+    def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Second derivatives times a vector."""
+        return self.hessian(x) @ v
 
     def values(self, X: np.ndarray) -> np.ndarray:
         """Log-likelihoods at rows."""

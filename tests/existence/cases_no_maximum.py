@@ -6,14 +6,18 @@ the table of hard cases, read this list.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+import pytest
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+
+import pymle
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Case:
         What the advice must speak of.
     start : dict or None
         Passed to `find_MLE`.
+    theme : str
+        ``separation``, ``unbounded``, ``support`` or ``numerics``.
+    slow : bool
+        Takes more than about a second.
     """
 
     name: str
@@ -41,21 +49,55 @@ class Case:
     named: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     start: dict | None = None
+    theme: str = ""
+    slow: bool = False
 
 
 CASES: list[Case] = []
+THEME = ["separation"]
 
 
-def case(statuses, named=(), words=(), start=None):
+def case(statuses, named=(), words=(), start=None, *, slow=False):
     """Put a builder on the list."""
 
     def put(build):
         wanted = frozenset([statuses] if isinstance(statuses, str) else statuses)
         name = build.__name__.replace("_", "-")
-        CASES.append(Case(name, build, wanted, tuple(named), tuple(words), start))
+        more = {"start": start, "theme": THEME[-1], "slow": slow}
+        CASES.append(Case(name, build, wanted, tuple(named), tuple(words), **more))
         return build
 
     return put
+
+
+def of_theme(theme):
+    """The cases of a theme, as parameters of a test."""
+    return [
+        pytest.param(each, id=each.name, marks=[pytest.mark.slow] if each.slow else [])
+        for each in CASES
+        if each.theme == theme
+    ]
+
+
+def examined(each):
+    """The fit of a case, its verdict being one of those that are right, named and explained."""
+    if not each.statuses:
+        with pytest.raises(pymle.ModelError):
+            pymle.find_MLE(each.build(), start=each.start, progressbar=False)
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = pymle.find_MLE(each.build(), start=each.start, progressbar=False)
+    verdict = fit.verdict
+    assert verdict.status in each.statuses, str(verdict)
+    told = any(issubclass(w.category, pymle.NotCertifiedWarning) for w in caught)
+    assert told == (not verdict.ok)
+    assert verdict.ok or verdict.advice
+    for name in each.named:
+        assert name in verdict.parameters, str(verdict)
+    for word in each.words:
+        assert word in verdict.advice, verdict.advice
+    return fit
 
 
 # ---------------------------------------------------------------- separation
@@ -238,6 +280,8 @@ def ordered_probit_quasi():
 
 # ---------------------------------------------------------------- unbounded
 
+THEME.append("unbounded")
+
 SAMPLE = np.array([1.3, 2.1, 2.2, 2.9, 3.4, 3.9, 4.4, 5.8, 6.1, 7.7, 8.0, 9.5])
 UNBOUNDED = ("no maximum", "higher elsewhere", "local maximum")
 
@@ -297,8 +341,9 @@ def weibull_threshold_near_the_smallest():
     return weibull_threshold()
 
 
-@case(UNBOUNDED, [], ("find_MAP",))
+@case({*UNBOUNDED, "maximum"}, [], ())
 def lognormal_threshold():
+    """Its local maximum; the growth begins where the threshold is within 1e-20 of a value."""
     with pm.Model() as model:
         theta = pm.Normal("theta", 0, 2)
         mu, sigma = pm.Normal("mu", 1, 2), pm.HalfNormal("sigma", 2)
@@ -371,7 +416,7 @@ def underdispersed_counts():
 
 # ---------------------------------------------------------------- support
 
-SUPPORT = ("largest|smallest|edge|support",)
+THEME.append("support")
 
 
 @case("edge of the support", ["theta"], ("support",))
@@ -425,6 +470,8 @@ def uniform_of_width_one():
 
 
 # ---------------------------------------------------------------- numerics
+
+THEME.append("numerics")
 
 
 class Squares(Op):
@@ -553,4 +600,30 @@ def cancellation_of_large_terms():
         mu = pm.Normal("mu", 1e8, 10)
         expanded = np.sum(y**2) - 2 * mu * np.sum(y) + len(y) * mu**2
         pm.Potential("loglik", -0.5 * expanded)
+    return model
+
+
+@case("maximum")
+def predictors_in_the_billions():
+    x = 1e9 * X
+    with pm.Model() as model:
+        a, b = pm.Normal("a", 0, 10), pm.Normal("b", 0, 10)
+        pm.Normal("y", a + b * x, pm.HalfNormal("sigma", 1), observed=SAMPLE[:10])
+    return model
+
+
+@case("maximum")
+def deviations_of_a_hundred_millionth():
+    with pm.Model() as model:
+        mu, sigma = pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 1)
+        pm.Normal("y", mu, sigma, observed=1.0 + 1e-8 * SAMPLE)
+    return model
+
+
+@case({"maximum", "numerical noise"})
+def tiny_deviations_about_a_large_mean():
+    """Eight digits of sixteen are left for the deviations."""
+    with pm.Model() as model:
+        mu, sigma = pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 1)
+        pm.Normal("y", mu, sigma, observed=1e9 + SAMPLE)
     return model

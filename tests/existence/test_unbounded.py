@@ -1,0 +1,33 @@
+"""Likelihoods that grow without bound: never certified, with the parameter, the rate, the cause."""
+
+import numpy as np
+import pytest
+
+from tests.existence.cases_no_maximum import CASES, examined, of_theme
+
+#: How much the log-likelihood grows for every factor of e: the number of observations that a
+#: scale collapses onto, or half their number less what the normalisation takes.
+RATES = {
+    "exactly-fitting-line": 10,
+    "as-many-coefficients-as-observations": 5,
+    "constant-observations": 6,
+    "group-of-one-with-its-own-sigma": 1,
+    "student-on-repeated-values": 6 - 3,
+    "rising-ray-of-a-product": 4,
+    "gamma-shape-on-equal-values": 8 / 2,
+    "mixture-collapsing": 1,
+}
+
+
+@pytest.mark.parametrize("case", of_theme("unbounded"))
+def test_is_recognised(case):
+    fit = examined(case)
+    if fit.verdict.status == "no maximum" and case.name != "underdispersed-counts":
+        assert fit.summary()["se"].isna().all()
+    if case.name in RATES:
+        assert fit.verdict.evidence["growth"] == pytest.approx(RATES[case.name], rel=1e-2)
+
+
+def test_every_rate_belongs_to_a_case():
+    assert set(RATES) <= {case.name for case in CASES}
+    assert all(np.isfinite(rate) for rate in RATES.values())
