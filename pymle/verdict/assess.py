@@ -361,8 +361,8 @@ _ADVICE = {
         "priors with `pymle.find_MAP`."
     ),
     "boundary": (
-        "Compare with the model without it: `fit.lr_test` against the fit with `fixed=` at the edge "
-        "(chi-bar-squared). `fit.profile` gives its one-sided limit. The standard errors of the "
+        "Compare with the model without it: `fit.lr_test` against the fit with `fixed=` at the "
+        "edge (chi-bar-squared). `fit.profile` gives its one-sided limit. The standard errors of the "
         "others are conditional on the edge."
     ),
     "limit": (

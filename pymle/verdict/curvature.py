@@ -27,11 +27,14 @@ class Curvature:
         Square roots of the absolute diagonal (one where it is zero).
     tolerance : float
         Size below which an eigenvalue of the scaled information is zero to rounding.
+    proven : int
+        Directions that the likelihood itself was seen to be flat along (see `look_along`).
     """
 
     information: np.ndarray
     scale: np.ndarray
     tolerance: float
+    proven: int = 0
 
     @property
     def finite(self) -> bool:

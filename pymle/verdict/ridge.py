@@ -106,7 +106,8 @@ def look_along(
     above = max(2.0 * float(values[flat - 1]), natural.tolerance)
     if flat < len(values):
         above = min(above, 0.5 * (float(values[flat - 1]) + float(values[flat])))
-    return Ridge(replace(natural, tolerance=max(above, curvature.tolerance)), flat)
+    tolerance = max(above, curvature.tolerance)
+    return Ridge(replace(natural, tolerance=tolerance, proven=flat), flat)
 
 
 def _on_natural_scale(x: np.ndarray, curvature: Curvature, bent: np.ndarray) -> Curvature:

@@ -316,7 +316,7 @@ def directions_in_balance() -> None:
     CASES,
     "A truncated normal with a spread beyond its mean: the limit is an exponential.",
     AWAY,
-    names=("mu",),
+    "higher elsewhere",
 )
 def truncated_normal_is_exponential() -> None:
     y = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.4, 2.2, 4.5])
@@ -347,20 +347,3 @@ def no_arch_effect() -> None:
     y = np.array([2.0, 0.1, -2.1, 0.2, 1.9, -0.1, -2.0, 0.15, 2.2, -0.2, 1.8, 0.1])
     a0, a1 = pm.HalfNormal("a0", 1), pm.Uniform("a1", 0, 1)
     pm.Normal("y", 0, pm.math.sqrt(a0 + a1 * y[:-1] ** 2), observed=y[1:])
-
-
-@register(
-    CASES,
-    "A Gaussian process through a straight line: its length scale is infinite.",
-    AWAY,
-    EDGE,
-    "flat direction",
-    slow=True,
-)
-def length_scale_infinite() -> None:
-    x = np.linspace(0, 1, 12)
-    y = 1.0 + np.tile([0.1, -0.1, -0.1, 0.1], 3)
-    ell, eta = pm.HalfNormal("ell", 1), pm.HalfNormal("eta", 2)
-    kernel = eta**2 * pm.gp.cov.ExpQuad(1, ls=ell)
-    gp = pm.gp.Marginal(cov_func=kernel)
-    gp.marginal_likelihood("y", X=x[:, None], y=y, sigma=pm.HalfNormal("sigma", 1))
