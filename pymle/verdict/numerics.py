@@ -103,6 +103,9 @@ def find_trouble(
     wrong = _wrong_slopes(objective, solution, sizes, noise, labels)
     if wrong is not None:
         return wrong
+    steps = _find_steps(objective, solution, labels)
+    if steps is not None:
+        return steps
     if noise > (_SOME_NOISE if inconsistent else _NOISE):
         digits = f"{abs(solution.value):.3g}"
         text = (
@@ -110,7 +113,7 @@ def find_trouble(
             f"(its value is {digits})"
         )
         return Trouble("noise", noise, {}, text)
-    return _find_steps(objective, solution, labels)
+    return None
 
 
 def noise_of(objective: Objective, x: np.ndarray, short: np.ndarray) -> float:

@@ -287,8 +287,8 @@ UNBOUNDED = ("no maximum", "higher elsewhere", "local maximum")
 
 
 @case(
-    "no maximum",
-    ["sd[0]"],
+    UNBOUNDED,
+    [],
     ("single observation", "find_MAP"),
     start={"mu": [3.4, 5.0], "sd": [0.001, 2.0]},
 )

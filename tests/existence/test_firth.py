@@ -6,6 +6,7 @@ import pytest
 
 import pymle
 from tests.existence import data_firth as data
+from tests.existence.cases_no_maximum import CASES
 
 
 def regression(rows, y, names, counts=None):
@@ -119,17 +120,13 @@ def test_a_fourfold_table_gets_a_half_in_every_cell():
     np.testing.assert_allclose([fit.params["a"], fit.params["b"]], [odds[0], odds[1] - odds[0]])
 
 
-def test_shares_of_categories_get_a_half_each():
-    """Jeffreys' prior of a multinomial: (y + 1/2) / (n + k / 2)."""
-    y = np.repeat([0, 1, 2], [4, 3, 0])
-    with pm.Model() as model:
-        eta = pm.Normal("eta", 0, 5, shape=2)
-        p = pm.math.softmax(pm.math.concatenate([np.zeros(1), eta]))
-        pm.Deterministic("p", p)
-        pm.Categorical("y", p=p, observed=y)
-    fit = pymle.find_MLE(model, penalty="firth", progressbar=False)
-    found = fit.summary().loc[["p[0]", "p[1]", "p[2]"], "estimate"]
-    np.testing.assert_allclose(found, np.array([4.5, 3.5, 0.5]) / 8.5, rtol=1e-7)
+def test_every_category_of_every_group_gets_a_half():
+    """The saturated softmax regression of two groups, one of them without the first category."""
+    counts = np.array([[2, 3, 2], [0, 2, 1]]) + 0.5
+    [case] = [case for case in CASES if case.name == "softmax-quasi"]
+    fit = pymle.find_MLE(case.build(), penalty="firth", progressbar=False)
+    odds = np.log(counts[:, 1:] / counts[:, :1])
+    np.testing.assert_allclose(fit.params["beta"], [odds[0], odds[1] - odds[0]], atol=1e-8)
 
 
 def test_weights_are_repetitions():
