@@ -1,7 +1,7 @@
 """Disasters in British coal mines, 1851 to 1962: a rate that is a Gaussian process.
 
-The logarithmic rate of each year is a latent Gaussian process under Poisson counts, integrated out by
-Laplace's approximation.
+The logarithmic rate of each year is a latent Gaussian process under Poisson counts, integrated out
+by Laplace's approximation.
 
     python examples/coal_mining.py [picture.png]
 """

@@ -1,7 +1,8 @@
 """Lip cancer in the 56 counties of Scotland, 1975 to 1980: a map smoothed over neighbours.
 
-The logarithmic risk of a county is a line in the share of people who work outdoors, plus a conditional
-autoregression over the neighbouring counties, which is integrated out by Laplace's approximation.
+The logarithmic risk of a county is a line in the share of people who work outdoors, plus a
+conditional autoregression over the neighbouring counties, which is integrated out by Laplace's
+approximation.
 
     python examples/lip_cancer.py [picture.png]
 """

@@ -1,7 +1,7 @@
 """The pound against the dollar, October 1981 to June 1985: returns whose variance wanders.
 
-The logarithmic variance of each day is a first-order autoregression that nobody sees. It is integrated
-out by Laplace's approximation: 945 variables, each of which touches two others.
+The logarithmic variance of each day is a first-order autoregression that nobody sees. It is
+integrated out by Laplace's approximation: 945 variables, each of which touches two others.
 
     python examples/stochastic_volatility.py [picture.png]
 """

@@ -1,4 +1,4 @@
-"""The examples of a latent series, a map and a process: Laplace by hand, and published estimates."""
+"""The examples of a latent series, a map and a process: Laplace by hand, published estimates."""
 
 from __future__ import annotations
 
