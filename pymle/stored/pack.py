@@ -53,6 +53,11 @@ class Packer:
         -------
         object
             Of the kinds that JSON has.
+
+        Raises
+        ------
+        TypeError
+            A record of a class that is not among those known.
         """
         name = self._names.get(type(value))
         if name is not None:
@@ -62,6 +67,9 @@ class Packer:
         for kind, write in _WRITERS:
             if isinstance(value, kind):
                 return write(self, value)
+        if dataclasses.is_dataclass(value):
+            # Its text would pass for it until it is read.
+            raise TypeError(f"records of the class {type(value).__name__} cannot be written")
         return {"$": "text", "value": str(value)}
 
     def _record(self, name: str, value: Any) -> dict[str, Any]:

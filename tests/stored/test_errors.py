@@ -1,7 +1,10 @@
 """What cannot be written or read is refused with the file, what was found, and what to do."""
 
+import dataclasses
 import importlib.util
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pymc as pm
@@ -10,6 +13,8 @@ import xarray as xr
 
 import pymle
 from pymle.stored import container, content
+from pymle.stored.pack import Packer
+from pymle.version import VERSION
 
 DATA = np.array([1.0, 2.0, 4.0])
 
@@ -203,3 +208,17 @@ def test_the_profile_of_a_rebuilt_fit_is_right(file):
     found = pymle.load(file, model=simple()).profile("mu")
     assert found.lower == pytest.approx(DATA.mean() - half, rel=1e-6)
     assert found.upper == pytest.approx(DATA.mean() + half, rel=1e-6)
+
+
+def test_the_version_is_that_of_the_package():
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    assert tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"] == VERSION
+
+
+def test_a_record_of_an_unknown_class_is_no_text():
+    @dataclasses.dataclass
+    class Unknown:
+        value: int
+
+    with pytest.raises(TypeError, match="records of the class Unknown cannot be written"):
+        Packer({}).pack({"evidence": (Unknown(1),)})
