@@ -49,8 +49,8 @@ class Clock:
         Estimator._finish = self._plain
 
 
-def measured(problem: Any) -> tuple[float, float, float, float]:
-    """Seconds of fit and verdict, cold and warm."""
+def measured(problem: Any) -> tuple[float, float, float, float, str]:
+    """Seconds of fit and verdict, cold and warm, and the verdict."""
     out = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -59,10 +59,10 @@ def measured(problem: Any) -> tuple[float, float, float, float]:
         weights = {} if not problem.weights else {"weights": problem.data[problem.weights]}
         for _ in range(2):
             with Clock() as clock:
-                likelihood.fit(**weights)
+                fit = likelihood.fit(**weights)
             out += [time.perf_counter() - began - clock.seconds, clock.seconds]
             began = time.perf_counter()
-    return out[0], out[1], out[2], out[3]
+    return out[0], out[1], out[2], out[3], str(fit.verdict.status)
 
 
 def main(names: list[str]) -> None:
@@ -72,9 +72,10 @@ def main(names: list[str]) -> None:
     for problem in PROBLEMS:
         if names and problem.name not in names:
             continue
-        cold, cold_verdict, warm, warm_verdict = measured(problem)
+        cold, cold_verdict, warm, warm_verdict, status = measured(problem)
         print(
-            f"{problem.name:34}{cold:9.3f}{cold_verdict:9.3f}{warm:9.4f}{warm_verdict:9.4f}",
+            f"{problem.name:34}{cold:9.3f}{cold_verdict:9.3f}{warm:9.4f}{warm_verdict:9.4f}"
+            f"  {'' if status == 'maximum' else status}",
             flush=True,
         )
         if warm_verdict > max(warm, ALLOWED) or cold_verdict > max(cold, ALLOWED):
