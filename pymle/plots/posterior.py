@@ -63,7 +63,7 @@ def draw_forest(rows: pd.DataFrame, level: float, axes: Any = None) -> Any:
         axes[0].figure.legend(
             [handles[n] for n in shown],
             [texts[n] for n in shown],
-            loc="outside upper center",
+            loc=legend_place(axes[0].figure),
             ncols=min(len(shown), 2),
             frameon=False,
             fontsize="small",
@@ -178,6 +178,11 @@ def _forest(rows: pd.DataFrame, ax: Any) -> dict[str, Any]:
     return handles
 
 
+def legend_place(figure: Any) -> str:
+    """Below, where a title above does not cover it; on top of pictures longer than a screen."""
+    return f"outside {'lower' if figure.get_figheight() <= 9.0 else 'upper'} center"
+
+
 def _sample(marker: str, color: str, width: float, alpha: float) -> Any:
     """A marker on a line, for a legend."""
     from matplotlib.lines import Line2D
@@ -241,5 +246,5 @@ def draw_influence(rows: pd.DataFrame, most: int, ax: Any = None) -> Any:
     if left:
         ax.set_title(f"the {len(shown)} most pulled of {len(known)}", fontsize="small")
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
+    ax.figure.legend(loc=legend_place(ax.figure), ncols=2, frameon=False, fontsize="small")
     return ax

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.plots.posterior import ESTIMATE, MODE, POSTERIOR, PRIOR
+from pymle.plots.posterior import ESTIMATE, MODE, POSTERIOR, PRIOR, legend_place
 
 
 def draw_densities(panels: Sequence[Any], axes: Any = None) -> Any:
@@ -41,7 +41,7 @@ def draw_densities(panels: Sequence[Any], axes: Any = None) -> Any:
         axes[0].figure.legend(
             [handles[n] for n in names],
             [_LEGEND.get(n, n) for n in names],
-            loc="outside upper center",
+            loc=legend_place(axes[0].figure),
             ncols=3,
             frameon=False,
             fontsize="small",
@@ -167,7 +167,7 @@ def draw_ridge(panels: Sequence[Any], of: int, ax: Any = None) -> Any:
         ax.figure.legend(
             [h for h, _ in pairs],
             [t for _, t in pairs],
-            loc="outside upper center",
+            loc=legend_place(ax.figure),
             ncols=2,
             frameon=False,
             fontsize="small",

@@ -119,7 +119,7 @@ def compare(
     usable = judged.converged
     contrast = contrast_table(point, posterior, draws.values, scalars.low, scalars.high, usable)
     priors = Priors(mle)
-    influence = Influence(*np.full((2, len(point)), np.nan))
+    influence = Influence(np.full(len(point), np.nan), np.full(len(point), np.nan))
     if not flat:
         influence = influence_of(mle, priors, scalars.jacobian, point["se"].to_numpy())
     if influence.reason:

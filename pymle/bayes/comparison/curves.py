@@ -19,6 +19,8 @@ from pymle.verdict import Status
 _PLACES = 6
 #: How far a drawn likelihood may reach below its maximum, in log-likelihood.
 _DEPTH = 7.0
+#: Factor of the bandwidth for pictures: draws of a chain are worth fewer than they are.
+_SMOOTH = 1.4
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def curves_of(comparison: Any, rows: pd.DataFrame, *, profile: bool) -> list[Pan
         i = place[str(label)]
         low, high = work.scalars.low[i], work.scalars.high[i]
         draws = work.draws.values[i].ravel()
-        posterior = density_of(draws, low, high) if np.all(np.isfinite(draws)) else None
+        known = np.all(np.isfinite(draws))
+        posterior = density_of(draws, low, high, widen=_SMOOTH) if known else None
         likelihood, kind = profiles.get(label), "profile"
         if likelihood is None:
             likelihood, kind = _normal(row["mle"], row["se"], low, high), "normal"

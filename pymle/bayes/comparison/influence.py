@@ -202,7 +202,7 @@ def influence_of(fitted: Fitted, priors: Priors, jacobian: np.ndarray, se: np.nd
             "likelihood times prior curves upwards at the estimate: the mode lies elsewhere"
         )
     solved = np.linalg.solve(scaled, np.column_stack([(own.T @ slope) / scale, np.eye(len(scale))]))
-    pull = jacobian @ (solved[:, 0] / scale)
+    pull = np.where(se == 0.0, 0.0, jacobian @ (solved[:, 0] / scale))
     half = jacobian / scale
     with_prior = np.einsum("ij,jk,ik->i", half, solved[:, 1:], half)
     information = curvature.information / np.outer(scale, scale)
@@ -337,6 +337,8 @@ class NormalApproximation:
         weights = target - normal
         if np.mean(np.isfinite(weights)) < 0.5:
             return float("inf")
+        if np.ptp(weights) < 1e-8:
+            return 0.0  # the posterior is the normal law: there is no tail to fit
         weights = np.where(np.isfinite(weights), weights, -np.inf)
         weights = np.maximum(weights - weights.max(), -700.0)
         return float(pareto_k(weights[None, :])[0])

@@ -143,12 +143,9 @@ def _group(idata: Any, name: str) -> xr.Dataset | None:
 
 
 def _groups(idata: Any) -> list[str]:
-    found: Any = getattr(idata, "groups", None)
-    if callable(found):
-        return [str(name) for name in found()]
     if isinstance(idata, Mapping):
         return [str(name) for name in idata]
-    return [str(name).lstrip("/") for name in found or ()]
+    return []
 
 
 def in_order(array: xr.DataArray, variable: Variable, coords: Mapping[str, Sequence[Any]]) -> Any:

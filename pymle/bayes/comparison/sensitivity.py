@@ -142,7 +142,7 @@ def _sensitivity(values: np.ndarray, total: np.ndarray) -> np.ndarray:
         return np.where(np.all(np.isfinite(values), axis=(1, 2)), 0.0, np.nan)
     weights = [_weights(total, alpha) for alpha in ALPHAS]
     for i in np.flatnonzero(np.all(np.isfinite(values), axis=(1, 2))):
-        if np.ptp(values[i]) > 0.0:
+        if np.ptp(values[i]) > 1e-12 * np.abs(values[i]).max():
             out[i] = _one(values[i], weights)
     return out
 

@@ -103,9 +103,9 @@ def _not_converged(rows: pd.DataFrame, chains: int, needed: float) -> Remark | N
     worst, fewest = rows["r_hat"].max(), rows[["ess_bulk", "ess_tail"]].min(axis=None)
     text = (
         f"The sampler did not converge for {listing(rows.index)}: no comparison there. R-hat is up "
-        f"to {worst:.3g} (at most {RHAT} is wanted) and the effective sample size down to "
+        f"to {worst:.3f} (at most {RHAT} is wanted) and the effective sample size down to "
         f"{fewest:.0f} ({needed:.0f} is wanted with {chains} chain{'s' * (chains > 1)}; Vehtari et "
-        "al. 2021). Draw more."
+        "al. 2021). Draw more, or look at the chains."
     )
     if (rows["modes"] > 1).any():
         text += " The draws have more than one mode: chains may sit in different ones."
@@ -193,8 +193,8 @@ def _pull_in_words(row: pd.Series) -> str:
     pull = row["pull_se"] if np.isfinite(row["pull_se"]) else row["map_shift"]
     parts = []
     if np.isfinite(pull):
-        parts.append(f"it pulls the estimate by {pull:+.2f} standard errors")
-    if np.isfinite(row["prior_weight"]) and row["prior_weight"] >= 0.0:
+        parts.append(f"the prior pulls the estimate by {pull:+.2f} standard errors")
+    if np.isfinite(row["prior_weight"]) and row["prior_weight"] >= 0.005:
         parts.append(f"holds {_percent(row['prior_weight'])} of the information")
     return " and ".join(parts)
 
@@ -236,7 +236,7 @@ def _multimodal(rows: pd.DataFrame) -> Remark | None:
 
 
 def _wider(rows: pd.DataFrame) -> Remark | None:
-    light = ~(rows["prior_weight"].abs() >= NOTHING)
+    light = rows["prior_weight"].abs() < NOTHING
     chosen = rows[(rows["sd_ratio"] >= WIDER) & light]
     if chosen.empty:
         return None
@@ -270,7 +270,7 @@ def _data_decide(rows: pd.DataFrame) -> Remark | None:
     if chosen.empty:
         return None
     all_rows = len(chosen) == len(rows) and len(chosen) > 1
-    what = f"all {len(chosen)} compared" if all_rows else listing(chosen.index)
+    what = f"all {len(chosen)} that were compared" if all_rows else listing(chosen.index)
     text = (
         f"The data decide about {what}: estimate and posterior mean lie within {NOTHING} standard "
         "errors of each other, and the prior moves neither."
