@@ -51,7 +51,8 @@ def find_MLE(
     parameters : sequence of str, optional
         Variables to estimate whatever the graph suggests.
     random : sequence of str, optional
-        Variables to integrate out. Not available yet beyond ``[]`` (none).
+        Variables to integrate out besides those that the graph shows to be random effects;
+        ``[]`` integrates nothing.
     potentials : mapping of str to {"likelihood", "prior"}, optional
         ``"prior"`` drops a Potential.
     weights : array_like or mapping, optional
@@ -102,8 +103,8 @@ def find_MLE(
     Raises
     ------
     ModelError
-        No likelihood, random effects or missing values, discrete free variables,
-        ambiguous roles, minibatches, single precision.
+        No likelihood, random effects that cannot be integrated, discrete free variables that
+        cannot be summed out, ambiguous roles, minibatches, single precision.
     DataError
         Empty or non-finite observations, bad weights.
     PointError
