@@ -18,6 +18,9 @@ from pymle.inference.derived import Derived
 from pymle.inference.wald import limits_between
 from pymle.objective import AtModes
 
+#: Terms of each group that have a panel of their own.
+_PANELS = 6
+
 
 @dataclass(frozen=True)
 class RandomEffects:
@@ -54,28 +57,49 @@ class RandomEffects:
         ----------
         var_name : str, optional
             Which variable; by default the first.
-        ax : matplotlib Axes, optional
+        ax : matplotlib Axes, or a sequence of them, optional
+            One for each term where a variable has several effects for each group.
 
         Returns
         -------
-        matplotlib Axes
+        matplotlib Axes or numpy.ndarray of Axes, shape (terms,)
+            A variable with two axes, of which the second has at most six entries (the
+            intercept and the slope of each group), has a panel for each of these; groups are in
+            the order of the first.
         """
-        from pymle.plots.effects import caterpillar
+        from pymle.plots.effects import caterpillar, caterpillars
 
         names = list(self.modes)
         name = names[0] if var_name is None else var_name
         if name not in names:
             raise AnalysisError.unknown_variable(name, names)
         rows = [i for i in self.table.index if i == name or i.startswith(f"{name}[")]
+        title = f"{name}: conditional modes, {100 * self.level:g}% limits"
+        array = self.modes[name]
+        if array.ndim == 2 and len(array) > 1 and 1 < array.shape[1] <= _PANELS:
+            numbers = [self.table.loc[rows, c].to_numpy() for c in ("mode", "lower", "upper")]
+            middle, lower, upper = (n.reshape(array.shape) for n in numbers)
+            return caterpillars(
+                _along(array, 0), _along(array, 1), middle, lower, upper, title=title, axes=ax
+            )
         part = self.table.loc[rows].sort_values("mode")
+        # The name stands in the title.
+        labels = [i if i == name else i[len(name) + 1 : -1] for i in part.index]
         return caterpillar(
-            list(part.index),
+            labels,
             part["mode"].to_numpy(),
             part["lower"].to_numpy(),
             part["upper"].to_numpy(),
-            title=f"{name}: conditional modes, {100 * self.level:g}% limits",
+            title=title,
             ax=ax,
         )
+
+
+def _along(array: Any, axis: int) -> list[str]:
+    """Labels along an axis of a labelled array."""
+    dim = array.dims[axis]
+    known = array.coords[dim].values if dim in array.coords else range(array.shape[axis])
+    return [str(each) for each in known]
 
 
 def random_effects(fitted: Fitted, level: float) -> RandomEffects:

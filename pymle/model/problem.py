@@ -16,7 +16,7 @@ from pytensor.graph.basic import Variable
 
 from pymle.errors import DataError, ModelError
 from pymle.errors.words import listing
-from pymle.model import checks, compat, walks
+from pymle.model import checks, compat, ranges, walks
 from pymle.model.coordinates import Coordinates
 from pymle.model.density import (
     Density,
@@ -519,8 +519,8 @@ class Problem:
         return (*dims, *(None,) * (ndim - len(dims)))[:ndim]
 
     def range_of(self, graph: Any) -> tuple[float, float]:
-        """Range that a Deterministic cannot leave, read off its outermost operation."""
-        return walks.range_of(self.model[graph] if isinstance(graph, str) else graph)
+        """Range that a Deterministic cannot leave, read off its outermost operations."""
+        return ranges.range_of(self.model[graph] if isinstance(graph, str) else graph)
 
     # ----- expressions -------------------------------------------------------------------
 

@@ -30,6 +30,9 @@ def observed_sources(model: Any) -> dict[str, str]:
             value = value.owner.inputs[0]
         if value in named:
             out[rv.name] = value.name
+        elif rv.name.endswith("_observed") and value.name is None:
+            # The part of missing data that was seen goes by the name that the user gave.
+            out[rv.name] = rv.name.removesuffix("_observed")
     return out
 
 

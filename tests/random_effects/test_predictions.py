@@ -215,7 +215,7 @@ def test_draws_and_what_is_refused(fit):
         fit.predict({"day": [1.0], "index": [18]})
     with pytest.raises(pymle.AnalysisError, match="'kept', 'new', 'typical'"):
         fit.predict(groups="population")
-    with pytest.raises(pymle.AnalysisError, match="Did you mean|known|Known"):
+    with pytest.raises(pymle.AnalysisError, match="`v`"):
         fit.simulate(2, groups={"v": "kept"})
 
 

@@ -72,6 +72,13 @@ class Levels:
                 parts.append(f"{', '.join(names)} {words[each]}")
         return "; ".join(parts)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Missing values that are at their conditional modes."""
+        effects, groups = self.fitted.problem.effects, grouped_effects(self.fitted.problem)
+        flat = effects.flat if effects else ()
+        return tuple(n for n in self.named("kept") if n not in groups and n not in flat)
+
     @cached_property
     def kept(self) -> np.ndarray:
         """Places among the coordinates of the effects that stay at their modes."""

@@ -115,6 +115,40 @@ class Prediction:
             matrix = matrix + self._conditional(kept)
         return pd.DataFrame(matrix, index=self.table.index, columns=self.table.index)
 
+    def plot(self, var_name: str | None = None, ax: Any = None) -> Any:
+        """Predictions one below the other, in ascending order, with both pairs of limits.
+
+        Parameters
+        ----------
+        var_name : str, optional
+            Which of `names`; by default the first.
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+            Thick bars are limits of the mean, thin ones those for a new observation.
+        """
+        from pymle.plots.effects import caterpillar
+
+        name = self.names[0] if var_name is None else var_name
+        if name not in self.names:
+            raise AnalysisError.unknown_variable(name, self.names)
+        rows = [i for i in self.table.index if i == name or i.startswith(f"{name}[")]
+        part = self.table.loc[rows].sort_values("estimate", kind="stable")
+        labels = [i if i == name else i[len(name) + 1 : -1] for i in part.index]
+        numbers = {c: part[c].to_numpy(dtype=np.float64) for c in COLUMNS}
+        outer = numbers["prediction_lower"], numbers["prediction_upper"]
+        return caterpillar(
+            labels,
+            numbers["estimate"],
+            numbers["lower"],
+            numbers["upper"],
+            title=f"{name}: predictions with {100 * self.level:g}% limits",
+            outer=outer if np.isfinite(outer[0]).any() else None,
+            ax=ax,
+        )
+
     def __getitem__(self, name: str) -> Any:
         """A column of the table, or the `to_xarray` array of a variable."""
         if name in self.table.columns:
@@ -258,9 +292,11 @@ def predict(
 def _about(choice: Levels, chosen: Sequence[Target]) -> list[str]:
     """What was done about random effects."""
     graphs = [graph for t in chosen for graph in (t.graph, t.variance) if graph is not None]
+    filled = [name for name in choice.reads(graphs, "kept") if name in choice.missing]
+    imputed = [f"missing values ({', '.join(filled)}) at their conditional modes"] if filled else []
     if not choice.text:
-        return []
-    out = [f"random effects: {choice.text}"]
+        return imputed
+    out = [f"random effects: {choice.text}", *imputed]
     if choice.reads(graphs, "kept"):
         out[0] += "; se and limits include what the data leave open about those at their modes"
     if choice.reads(graphs, "new"):

@@ -188,7 +188,10 @@ class _Tracer:
         """The curve at a level."""
         cutoff = cutoff_of(level, 2)
         self._spots = []
-        first = self._first(cutoff)
+        try:
+            first = self._first(cutoff)
+        except Failed:
+            return self._curve(level, [], Flag.WORK)
         if first is None:
             return self._curve(level, [], Flag.UNBOUNDED)
         step = 2 * np.pi * cutoff / self._points
@@ -207,7 +210,14 @@ class _Tracer:
         return self._curve(level, self._spots, Flag.INTERRUPTED)
 
     def _first(self, cutoff: float) -> _Spot | None:
-        """A place on the curve, on a ray from the estimate."""
+        """A place on the curve, on a ray from the estimate.
+
+        Raises
+        ------
+        Failed
+            Places were found where the profile has no derivatives (an edge), and no others.
+        """
+        failed = None
         for angle in np.linspace(0.0, 2 * np.pi, 8, endpoint=False):
             ray = self._whiten @ np.array([np.cos(angle), np.sin(angle)])
             follower = Follower(self._solver, self._start, self._fitted.estimate.maximum, ray)
@@ -218,7 +228,12 @@ class _Tracer:
             if flag is Flag.FOUND:
                 near = min(side.knots, key=lambda k: abs(k.distance - distance))
                 w = distance * np.array([np.cos(angle), np.sin(angle)])
-                return self._spot(w, near.place)
+                try:
+                    return self._spot(w, near.place)
+                except Failed as error:
+                    failed = error
+        if failed is not None:
+            raise failed
         return None
 
     def _spot(self, w: np.ndarray, near: Place) -> _Spot:
