@@ -335,7 +335,7 @@ def test_a_black_box_gets_steps_of_its_own(captured, monkeypatch):
     with pytest.warns(Notice, match=r"Slice.*no gradient"):
         fitted.sample(5, 5, 1)
     assert captured["nuts_sampler"] == "pymc"
-    monkeypatch.setattr(sampling, "_installed", lambda name: True)
+    monkeypatch.setattr(sampling, "_installed", lambda _: True)
     with pytest.raises(AnalysisError, match="no gradient"):
         fitted.sample(sampler="numpyro")
 
