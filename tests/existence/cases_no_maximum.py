@@ -562,7 +562,7 @@ def black_box_in_single_precision():
 def random_variable_in_the_mean():
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 5)
-        noise = pt.random.normal(0, 0.01, size=(12,))
+        noise = pm.Normal.dist(0, 0.01, shape=12)
         pm.Normal("y", mu + noise, 1.0, observed=SAMPLE)
     return model
 

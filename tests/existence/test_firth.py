@@ -100,13 +100,13 @@ def test_a_proportion_is_shrunk_by_half_a_success(parameter):
         if parameter == "logit":
             eta = pm.Normal("eta", 0, 5)
             p = pm.Deterministic("p", pm.math.invlogit(eta))
-            pm.Binomial("y", 7, logit_p=eta, observed=[7])
+            pm.Binomial("y", 7, logit_p=eta, observed=[6])
         else:
             p = pm.Beta("p", 1, 1)
-            pm.Binomial("y", 7, p, observed=[7])
+            pm.Binomial("y", 7, p, observed=[6])
     fit = pymle.find_MLE(model, penalty="firth", progressbar=False)
     assert fit.verdict.ok
-    np.testing.assert_allclose(fit.summary().loc["p", "estimate"], 7.5 / 8, rtol=1e-8)
+    np.testing.assert_allclose(fit.summary().loc["p", "estimate"], 6.5 / 8, rtol=1e-8)
 
 
 def test_a_fourfold_table_gets_a_half_in_every_cell():
