@@ -94,8 +94,9 @@ def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
         at = problem.data_place(name)
         if at is None:
             raise AnalysisError.cannot_penalise(
-                f"the values of `{name}` are a single number or computed in the model, and no "
-                "other outcomes can be put in their place (pass `observed=` an array)"
+                f"the values of `{name}` are a single number, computed in the model, or equal to "
+                "another array of it (numbers of trials that are all successes: pass them as "
+                "`pm.Data`), and no other outcomes can be put in their place"
             )
 
         def logps(outcome: int, at: int = at, place: int = place) -> np.ndarray:
@@ -107,7 +108,9 @@ def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
         if values is None:
             raise AnalysisError.cannot_penalise(
                 f"`{name}` has more than {MOST_OUTCOMES} outcomes, or some that are not counted "
-                "from zero"
+                "from zero (observations equal to another array of the model, such as the "
+                "numbers of trials where all are successes, cannot be told from it: pass that "
+                "array as `pm.Data`)"
             )
         found.append(Outcomes(at, place, values))
     key = tuple(tuple(each.values) for each in found)
