@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pymle.errors import AnalysisError
+
 #: Colours that differ in lightness too.
 ESTIMATE, POSTERIOR, PRIOR, MODE = "#1f4e79", "#c8553d", "#7a7a7a", "#e0a030"
 #: Scalars share axes as long as the narrowest interval keeps this share of the whole width.
@@ -46,7 +48,8 @@ def draw_forest(rows: pd.DataFrame, level: float, axes: Any = None) -> Any:
         )
     axes = np.ravel(np.asarray(axes, dtype=object))
     if len(axes) != len(groups):
-        raise ValueError(f"{len(axes)} axes for {len(groups)} groups of scalars; pass as many.")
+        expected = f"{len(groups)}, one for each group of scalars on a common scale"
+        raise AnalysisError.argument("axes", f"{len(axes)} axes", expected)
     handles: dict[str, Any] = {}
     for group, ax in zip(groups, axes, strict=True):
         handles |= _forest(group, ax)

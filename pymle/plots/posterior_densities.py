@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pymle.errors import AnalysisError
 from pymle.plots.posterior import ESTIMATE, MODE, POSTERIOR, PRIOR, legend_place
 
 
@@ -30,6 +31,8 @@ def draw_densities(panels: Sequence[Any], axes: Any = None) -> Any:
         size = (max(3.3 * columns, 5.2), 2.4 * lines + 0.7)
         _, axes = plt.subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
     axes = np.ravel(np.asarray(axes, dtype=object))
+    if len(axes) < len(panels):
+        raise AnalysisError.argument("axes", f"{len(axes)} axes", f"{len(panels)}, one for each")
     handles: dict[str, Any] = {}
     for panel, ax in zip(panels, axes, strict=False):
         handles |= _panel(panel, ax)

@@ -95,8 +95,13 @@ def test_wrong_draws_are_refused_by_name(regression):
         compare(fit, posterior(draws), level=1.5)
     with pytest.raises(AnalysisError, match="where `idata` is given"):
         compare(fit, posterior(draws), draws=100)
+    comparison = compare(fit, posterior(draws))
     with pytest.raises(AnalysisError, match="unknown name `bta`"):
-        compare(fit, posterior(draws)).plot("bta")
+        comparison.plot("bta")
+    with pytest.raises(AnalysisError, match="one for each group"):
+        comparison.plot(axes=[None, None])
+    with pytest.raises(AnalysisError, match="3, one for each"):
+        comparison.plot_densities(axes=[None], profile=False)
 
 
 def test_chains_that_disagree_are_not_compared(regression):
