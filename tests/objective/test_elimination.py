@@ -100,6 +100,8 @@ def test_numpy_equals_dense(name: str, both_triangles: bool):
     np.testing.assert_allclose(dense @ factor.solve(right), right, atol=1e-9)
     np.testing.assert_allclose(dense @ factor.solve(right[:, 0]), right[:, 0], atol=1e-9)
     inverse = np.linalg.inv(dense)
+    root = np.stack([factor.root(z) for z in np.eye(len(dense))], axis=1)
+    np.testing.assert_allclose(root @ root.T, inverse, atol=1e-9)
     twice = np.where(part.row == part.col, 1.0, 2.0)
     if both_triangles:
         twice = np.where(part.row > part.col, 0.0, twice)

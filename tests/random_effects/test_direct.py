@@ -59,6 +59,10 @@ def test_value_score_modes_and_variances_equal_the_compiled_ones(monkeypatch):
         rtol=1e-9,
         atol=1e-12,
     )
+    # Draws of unit vectors are the columns of a root of the covariance.
+    drawn = other.conditional_draws(np.tile(point, (49, 1)), np.eye(49)) - other.mode(point)
+    covariance = one.conditional_covariance(point, np.eye(49))
+    np.testing.assert_allclose(drawn.T @ drawn, covariance, atol=1e-9)
 
 
 NAMES = {"lmm_penicillin-noncentred", "glmm_cbpp-centred", "ssm_ricker_poisson-centred"}

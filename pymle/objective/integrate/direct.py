@@ -287,16 +287,14 @@ class Direct(Marginal):
         diagonal = at.values[self._numeric.diagonal]
         return at.u, mode is not None, at.slope, diagonal, factor.smallest_pivot
 
-    def states(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `Marginal.states`."""
-        modes = [self._mode_near(x) for x in X]
-        found = np.array([mode is not None for mode in modes])
-        blank, none = np.full(len(self._start), np.nan), np.full(self.plan.laplace.entries, np.nan)
-        return (
-            np.array([blank if mode is None else mode.look.u for mode in modes]),
-            found,
-            np.array([none if mode is None else mode.look.values for mode in modes]),
-        )
+    def conditional_draws(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        """As `Marginal.conditional_draws`, one point after the other."""
+        out = np.full((len(points), len(self._start)), np.nan)
+        for row, x, z in zip(out, points, normals, strict=True):
+            mode = self._mode_near(x)
+            if mode is not None:
+                row[:] = mode.look.u + mode.factor.root(np.asarray(z))
+        return out
 
     def conditional_variance(self, x: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
         """As `Marginal.conditional_variance`; rows of one effect each cost nothing."""

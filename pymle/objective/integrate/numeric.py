@@ -173,6 +173,24 @@ class NumericFactor:
             right = out
         return right
 
+    def root(self, z: np.ndarray) -> np.ndarray:
+        """A root of the inverse times a vector (size,): of unit variances, the inverse's."""
+        from scipy.linalg import solve_triangular
+
+        parts = []
+        for each in self.plan.rounds:
+            parts.append(z[each.pivot])
+            z = z[each.keep]
+        if self.core is not None:
+            z = solve_triangular(self.core, z)
+        rounds = zip(self.plan.rounds, self.steps, parts, strict=True)
+        for each, (pivot, scaled), own in reversed(list(rounds)):
+            out = np.empty(len(each.pivot) + len(each.keep))
+            out[each.keep] = z
+            out[each.pivot] = own / np.sqrt(pivot) - each.matrix(scaled) @ z
+            z = out
+        return z
+
     def on_pattern(self) -> tuple[np.ndarray, np.ndarray]:
         """Entries of the inverse: its diagonal (size,), and those at the plan's ``upper``."""
         from scipy.linalg.lapack import dpotri
