@@ -28,9 +28,6 @@ _INDEPENDENT, _COMMON = 3, 0.3
 _ALARMED = 30.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
-#: Ends of searches where no strict maximum is, and differences in height that are none.
-_LEVEL = frozenset({Termination.FLAT, Termination.DEGENERATE, Termination.RUNAWAY})
-_LEVELLED = 1e-5
 #: Dispersed points at which the curvature is looked at.
 _LOOKS, _FEWEST_LOOKS = 6, 3
 #: Seconds for comparing the end with tangents at dispersed points.
@@ -164,7 +161,7 @@ def search(
         return Search(_nearest(kept, start), start, kept, concave=False, artefacts=artefacts)
     kept, artefacts = _calm(objective, first, points, method, callback, solve)
     apart = list(kept.solutions)
-    if free and not (_agreed(kept) or _one_height(kept)) and getattr(objective, "batched", False):
+    if free and not _agreed(kept) and getattr(objective, "batched", False):
         kept, drawn = rounds(
             objective,
             _finite(candidates(1000)),
@@ -248,12 +245,7 @@ def _calm(
         )
         kept, artefacts = _without_artefacts(objective, everything)
         unanimous = kept.best_share == 1.0 and first.converged
-        if (
-            unanimous
-            or _one_height(kept)
-            or left <= 0
-            or exploration.termination.startswith("Interrupted")
-        ):
+        if unanimous or left <= 0 or exploration.termination.startswith("Interrupted"):
             break
     if kept is None:
         kept = gather([first], spread=np.maximum(np.abs(first.x), 1.0))
@@ -333,16 +325,6 @@ def _agreed(exploration: Exploration) -> bool:
         return False
     reached = exploration.best_share * exploration.starts_run
     return reached >= max(_AGREE * len(converged), 0.5 * exploration.starts_run)
-
-
-def _one_height(exploration: Exploration) -> bool:
-    """Whether all searches ended on one plateau, ridge or tail: the same height, no maximum."""
-    ends = exploration.solutions
-    if len(ends) < 1 + _AT_ONCE or any(s.converged for s in ends):
-        return False
-    values = [s.value for s in ends]
-    named = all(s.termination in _LEVEL for s in ends)
-    return named and max(values) - min(values) <= max(_LEVELLED, 1e-9 * abs(values[0]))
 
 
 def _without_artefacts(

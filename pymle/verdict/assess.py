@@ -224,15 +224,16 @@ def _large(
 
 def _flat(curvature: Curvature, labels: Sequence[str], evidence: dict[str, Any]) -> Verdict:
     """Not identified: every flat direction in the evidence, all that take part by name."""
-    null = curvature.null_space
-    if null.shape[1] < 2:
-        weights = _weights(labels, curvature.lowest_direction)
-        evidence["flat_directions"] = (weights,)
-        return Verdict(Status.FLAT, evidence, _ADVICE["flat"], weights)
-    rows = _echelon(null.T)
-    evidence["flat_directions"] = tuple(_weights(labels, row) for row in rows)
-    share = np.max(np.abs(rows), axis=0)
-    return Verdict(Status.FLAT, evidence, _ADVICE["flat"], _weights(labels, share))
+    rows = curvature.null_space.T
+    if not len(rows):
+        rows = curvature.lowest_direction[None, :]
+    rows = _echelon(rows) if len(rows) > 1 else rows / np.max(np.abs(rows))
+    # Who takes part is judged where every coordinate has unit curvature: units do not matter.
+    size = np.abs(rows) * curvature.scale
+    rows = np.where(size >= 1e-3 * np.max(size, axis=1, keepdims=True), rows, 0.0)
+    evidence["flat_directions"] = tuple(_weights(labels, row, least=1e-300) for row in rows)
+    share = rows[0] if len(rows) == 1 else np.max(np.abs(rows), axis=0)
+    return Verdict(Status.FLAT, evidence, _ADVICE["flat"], _weights(labels, share, least=1e-300))
 
 
 def _echelon(rows: np.ndarray) -> np.ndarray:
@@ -362,8 +363,8 @@ _ADVICE = {
     ),
     "boundary": (
         "Compare with the model without it: `fit.lr_test` against the fit with `fixed=` at the "
-        "edge (chi-bar-squared). `fit.profile` gives its one-sided limit. The standard errors of the "
-        "others are conditional on the edge."
+        "edge (chi-bar-squared). `fit.profile` gives its one-sided limit. The standard errors of "
+        "the others are conditional on the edge."
     ),
     "limit": (
         "The likelihood tends to that of a simpler model as it goes to infinity: fit that model. "
