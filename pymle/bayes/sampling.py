@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping
@@ -271,7 +272,16 @@ def _choose(
 
 
 def _installed(sampler: str) -> bool:
-    return importlib.util.find_spec(sampler) is not None
+    """Whether a sampler's package is there and its own dependencies are."""
+    if importlib.util.find_spec(sampler) is None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(sampler)
+    except ImportError:
+        return False
+    return True
 
 
 def _generator(random_seed: Any) -> np.random.Generator:
