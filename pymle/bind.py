@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pymle.errors import AnalysisError, DataError, ModelError, PointError
-from pymle.model import Problem, places_in
+from pymle.model import Problem, data_place, places_in
 from pymle.model.sources import observed_sources
 from pymle.objective import ElementwiseMap, Leading, Likelihood, PointFunction
 
@@ -91,7 +91,7 @@ def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
         programs["log-densities"] = log_densities(lowered.call)
     found = []
     for place, name in enumerate(names):
-        at = problem.data_place(name)
+        at = data_place(problem, name)
         if at is None:
             raise AnalysisError.cannot_penalise(
                 f"the values of `{name}` are a single number, computed in the model, or equal to "

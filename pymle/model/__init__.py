@@ -4,7 +4,7 @@ from pymle.model.compat import pareto_k
 from pymle.model.discrete import summed_out
 from pymle.model.explain import at_values, impossible_terms
 from pymle.model.layout import Block, Layout, entry_labels
-from pymle.model.outcomes import can_be_penalised, check_penalty
+from pymle.model.outcomes import can_be_penalised, check_penalty, data_place
 from pymle.model.pieces import Pieces, places_in
 from pymle.model.problem import Problem
 from pymle.model.roles import Role, Roles, check_supported, restricted, roles
@@ -26,6 +26,7 @@ __all__ = [
     "check_penalty",
     "check_supported",
     "constraints_of",
+    "data_place",
     "entry_labels",
     "hypotheses",
     "impossible_terms",

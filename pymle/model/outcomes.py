@@ -8,6 +8,7 @@ import numpy as np
 
 from pymle.errors import AnalysisError
 from pymle.model.roles import PRIOR, RANDOM
+from pymle.model.sources import observed_sources
 
 #: Distributions whose entries take values from zero to a number that their parameters give.
 _FINITE = frozenset(
@@ -74,6 +75,24 @@ def why_not_finite(problem: Any) -> str:
         if not np.issubdtype(np.dtype(rv.dtype), np.integer):
             return f"`{rv.name}` is not an integer"
     return ""
+
+
+def data_place(problem: Any, name: str) -> int | None:
+    """Place of an observed variable's values among the arguments of the objective.
+
+    Parameters
+    ----------
+    problem : Problem
+    name : str
+
+    Returns
+    -------
+    int or None
+        None where they are no argument, or are computed from data.
+    """
+    source = observed_sources(problem.model).get(name, name)
+    places = [i for i, item in enumerate(problem.lowered.data) if item.name == source]
+    return places[0] if places else None
 
 
 def law_of(rv: Any) -> str:

@@ -423,15 +423,6 @@ class Problem:
             raise DataError.do_not_fit(shapes, error) from error
         return other
 
-    def data_place(self, name: str) -> int | None:
-        """Place of an observed variable's values among the arguments of the objective.
-
-        None where they are no argument, or are computed from data.
-        """
-        source = observed_sources(self.model).get(name, name)
-        places = [i for i, item in enumerate(self.lowered.data) if item.name == source]
-        return places[0] if places else None
-
     def arguments(self, lowered: Lowered) -> list[np.ndarray]:
         """The present data in the order in which a lowered function takes it."""
         return [self.given.get(item.name or "", item.value) for item in lowered.data]
