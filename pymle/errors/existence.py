@@ -9,6 +9,10 @@ class ExistenceTexts:
     """Constructors of errors about penalties and estimates at the edge of the data's support."""
 
     @classmethod
+    def _said(cls, text: str) -> Self:
+        return cls(text)  # type: ignore[call-arg]
+
+    @classmethod
     def cannot_penalise(cls, reason: str) -> Self:
         """A model whose expected information is no finite sum.
 
@@ -21,7 +25,7 @@ class ExistenceTexts:
         -------
         AnalysisError
         """
-        return cls(
+        return cls._said(
             'penalty="firth" adds half the log-determinant of the expected information, which is '
             f"exact as a sum over finitely many outcomes; here {reason}. Keep weakly informative "
             "priors with `pymle.find_MAP`, or leave `penalty=` out."
@@ -40,7 +44,7 @@ class ExistenceTexts:
         -------
         AnalysisError
         """
-        return cls(
+        return cls._said(
             f'penalty="firth" is not offered together with {what}. Leave one of the two out, or '
             "keep weakly informative priors with `pymle.find_MAP`."
         )
