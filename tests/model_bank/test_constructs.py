@@ -110,6 +110,7 @@ def test_two_component_mixture():
     agrees(fit, names, loglik, start)
 
 
+@pytest.mark.slow
 def test_mixture_of_unlike_components():
     y = np.concatenate([rng.exponential(1.0, 40), rng.gamma(20, 0.5, 40)])
     with pm.Model() as model:

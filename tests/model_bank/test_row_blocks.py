@@ -106,7 +106,7 @@ def small_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("outcome", MODELS)
-@pytest.mark.parametrize("objective", ["mle", "map"])
+@pytest.mark.parametrize("objective", ["mle", pytest.param("map", marks=pytest.mark.slow)])
 def test_blocks_add_up_to_the_whole(outcome, objective, small_blocks):
     likelihood = _likelihood(outcome, objective)
     x = 0.3 * np.random.default_rng(1).normal(size=likelihood.size)

@@ -91,7 +91,7 @@ def test_linear_gaussian_groups():
     np.testing.assert_allclose(scores_table, scores, atol=1e-12)
 
 
-@pytest.mark.parametrize("points", [None, 31])
+@pytest.mark.parametrize("points", [pytest.param(None, marks=pytest.mark.slow), 31])
 def test_groups_of_counts(points: int | None):
     """Laplace's scores by group sum to the score; those of quadrature are the integrals'."""
     fit = pymle.find_MLE(count_model(), quadrature=points, progressbar=False)

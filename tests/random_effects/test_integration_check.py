@@ -31,6 +31,7 @@ def test_a_linear_gaussian_model_has_no_error():
         fit.check_integration(draws=3)
 
 
+@pytest.mark.slow
 def test_binary_data_in_small_groups():
     """The shift that one step predicts is that of a fit by quadrature."""
     with pm.Model() as model:
@@ -58,6 +59,7 @@ def test_binary_data_in_small_groups():
     assert abs(again.blocks["quadrature_error"].sum()) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_block_of_four_effects_is_sampled():
     """Two rows and two columns: against a product of four fixed rules."""
     with pm.Model() as model:

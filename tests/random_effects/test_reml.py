@@ -27,6 +27,7 @@ def problem(name: str):
     return found
 
 
+@pytest.mark.slow
 def test_linear_regression():
     fit = pymle.find_MLE(regression(), reml=["beta"], progressbar=False)
     assert fit.verdict.ok
@@ -63,6 +64,7 @@ def test_sleepstudy_is_that_of_lme4():
     assert effects.loc["Days", "conditional_sd"] == pytest.approx(1.546, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_dyestuff_is_that_of_lme4():
     """lmer(Yield ~ 1 + (1 | Batch), Dyestuff)."""
     model = problem("lmm_dyestuff-centred").model()

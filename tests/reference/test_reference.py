@@ -22,8 +22,20 @@ from tests.reference.problem import Problem, load, values
 LANCZOS1, FILIP = "nist_lanczos1", "hard_nist_filip"
 BY_NAME = {identifier(problem): problem for problem in PROBLEMS}
 REGULAR = [problem for problem in PROBLEMS if problem.name not in (LANCZOS1, FILIP)]
+
+
+def slow(problem: Problem, start: str | None) -> list:
+    """NIST's problems run from their second start; the other starts belong to the slow suite."""
+    return [pytest.mark.slow] if problem.starts and start != problem.starts[-1] else []
+
+
 CASES = [
-    pytest.param(problem, start, id=f"{identifier(problem)}-{start or 'own'}")
+    pytest.param(
+        problem,
+        start,
+        id=f"{identifier(problem)}-{start or 'own'}",
+        marks=slow(problem, start),
+    )
     for problem in REGULAR
     for start in (None, *problem.starts)
 ]
@@ -47,7 +59,10 @@ def test_fit_equals_reference(problem: Problem, start: str | None):
     assert found.se < 1e-4
 
 
-@pytest.mark.parametrize("problem", REGULAR, ids=identifier)
+@pytest.mark.parametrize(
+    "problem",
+    [pytest.param(p, id=identifier(p), marks=slow(p, None)) for p in REGULAR],
+)
 def test_loglik_at_the_reference_estimates(problem: Problem):
     model = problem.model()
     given = {k: v for k, v in arguments(problem, None).items() if k == "weights"}
