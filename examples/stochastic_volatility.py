@@ -60,4 +60,4 @@ def main(picture: Path | str = PICTURE, days: int | None = None) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:2], *map(int, sys.argv[2:3]))
