@@ -60,4 +60,4 @@ def main(picture: Path | str = PICTURE, days: int | None = None) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *map(int, sys.argv[2:3]))
+    main(sys.argv[1] if sys.argv[1:] else PICTURE, int(sys.argv[2]) if sys.argv[2:] else None)
