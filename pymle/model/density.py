@@ -150,6 +150,11 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     """
     to_values = {model[name]: value for name, value in values.items()}
     to_values |= {rv: model.rvs_to_values[rv] for rv in model.observed_RVs}
+    # PyMC's rewrites merge equal constants. Observed values equal to other numbers of the model (as
+    # many successes as trials) would become one with them, and other data would replace both.
+    observed = [v for v in map(model.rvs_to_values.get, model.observed_RVs) if _is_constant(v)]
+    stand_ins = {value: value.type() for value in observed}
+    to_values = {rv: stand_ins.get(value, value) for rv, value in to_values.items()}
     prepared = dict(zip(to_values, before_derivation(list(to_values)), strict=True))
     wanted = [prepared[model[name]] for name in names]
     try:
@@ -165,7 +170,9 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
             )
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise ModelError.no_logp(error) from error
-    found = {name: compat.as_tensor(logp) for name, logp in zip(names, logps, strict=True)}
+    back = {stand_in: value for value, stand_in in stand_ins.items()}
+    logps = clone_replace([compat.as_tensor(logp) for logp in logps], back)
+    found = dict(zip(names, logps, strict=True))
     for name in names:
         constant = missing_constant(model[name])
         if constant is not None:
@@ -178,6 +185,10 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     if draws:
         raise ModelError.random_objective(sorted(set(map(str, draws)))[:3])
     return found
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, Constant)
 
 
 def parameter_expressions(

@@ -228,3 +228,18 @@ def test_large_counts_keep_their_constants():
     rate = 1500.0
     expected = np.sum(counts * np.log(rate) - rate - special.gammaln(counts + 1))
     np.testing.assert_allclose(pymle.compile(model).logp({"rate": rate}), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("trials", [np.array([3, 7, 7]), np.array(7)])
+def test_observed_values_equal_to_other_numbers_are_not_one_with_them(trials):
+    with pm.Model() as model:
+        pm.Binomial("y", n=trials, p=pm.Beta("p", 1, 1), observed=trials)
+        pm.Normal("z", pm.Normal("mu", 0, 10), 1, observed=trials.astype(float))
+    counts = trials - 2
+    fit = pymle.compile(model).fit(data={"y": counts}, progressbar=False)
+    share = counts.sum() / trials.sum()
+    assert float(fit.params["p"]) == pytest.approx(share)
+    assert float(fit.params["mu"]) == pytest.approx(trials.mean())
+    expected = stats.binom.logpmf(counts, trials, share).sum()
+    expected += stats.norm.logpdf(trials, trials.mean()).sum()
+    assert fit.loglik == pytest.approx(expected, rel=1e-12)
