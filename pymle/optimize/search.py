@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pymle.optimize.kinks import settle_on_kink
+from pymle.optimize.lift import lifted
 from pymle.optimize.multistart import Exploration, choose, explore, gather, same_value
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, Termination, TraceStep
@@ -20,12 +22,16 @@ __all__ = ["Search", "search", "value_noise"]
 _MOST_COORDINATES = 100
 #: Most further starts of the calm search, and most seconds for them.
 _CALM = (12, 5.0)
+#: Times the seconds of the first search for the further ones, where values are dear.
+_TIMES_FIRST = 10.0
 #: Starts between two looks at whether all agree.
 _AT_ONCE = 3
 #: Starts drawn apart that have to reach the best value, or share of all, where they disagree.
 _INDEPENDENT, _COMMON = 3, 0.3
 #: Most seconds for rounds of starts, when the calm ones disagree.
 _ALARMED = 30.0
+#: The same where values are dear (random effects are integrated out).
+_ALARMED_DEAR = 10.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
 #: Dispersed points at which the curvature is looked at.
@@ -125,6 +131,8 @@ def search(
     """
     free = solve is maximise
     straight = getattr(solve, "straight", free)
+    if free:
+        solve = _climb
     first = solve(objective, start, method=method, callback=callback)
     automatic = n_starts == "auto"
     if first.termination is Termination.INTERRUPTED or n_starts == 1:
@@ -161,14 +169,15 @@ def search(
         return Search(_nearest(kept, start), start, kept, concave=False, artefacts=artefacts)
     kept, artefacts = _calm(objective, first, points, method, callback, solve)
     apart = list(kept.solutions)
+    dear = getattr(objective, "dear", False)
     if free and not _agreed(kept) and getattr(objective, "batched", False):
         kept, drawn = rounds(
             objective,
-            _finite(candidates(1000)),
+            _finite(candidates(64 if dear else 1000)),
             scales,
             apart,
             method=method,
-            max_seconds=_ALARMED,
+            max_seconds=_ALARMED_DEAR if dear else _ALARMED,
             seed=seed,
             callback=callback,
         )
@@ -191,6 +200,11 @@ def search(
         trusted=trusted,
         chosen=given and first.converged and same_value(first.value, best.value),
     )
+
+
+def _climb(objective: Objective, start: np.ndarray, **options: Any) -> Solution:
+    """A search that does not stop on a plateau with something higher beside it."""
+    return lifted(objective, maximise(objective, start, **options), maximise, **options)
 
 
 def _nearest(exploration: Exploration, start: np.ndarray) -> Solution:
@@ -222,6 +236,8 @@ def _calm(
 ) -> tuple[Exploration, tuple[Solution, ...]]:
     """A few more starts, and a few more again unless all agree."""
     most, seconds = _CALM
+    if getattr(objective, "dear", False):
+        seconds = min(seconds, max(1.0, _TIMES_FIRST * first.record.seconds))
     chosen = choose(objective, _affordable(points, first, seconds), most)
     found, left = [first], seconds
     kept: Exploration | None = None
