@@ -339,6 +339,7 @@ def test_a_profile_against_a_binding_inequality(regression):
         find(model, "beta[c] = 0").profile("beta[c]")
 
 
+@pytest.mark.filterwarnings("ignore:Of 8 replicates:pymle.Notice")
 def test_bootstrap_and_draws_keep_the_constraints(regression):
     model, _, _ = regression
     fit = find(model, ["beta[a] = beta[b]", "beta[c] >= 0"])
