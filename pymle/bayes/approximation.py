@@ -65,6 +65,9 @@ class Approximation:
     ----------
     fitted : Fitted
         A MAP estimate with the Jacobian, at a strict maximum.
+    given : numpy.ndarray, shape (k, k), optional
+        Covariance of the unconstrained vector in the place of the inverse curvature; it may be
+        singular, and then `Rows.log_density` is nan.
 
     Raises
     ------
@@ -72,11 +75,11 @@ class Approximation:
         No maximum with a positive definite curvature.
     """
 
-    def __init__(self, fitted: Fitted) -> None:
+    def __init__(self, fitted: Fitted, given: np.ndarray | None = None) -> None:
         estimate = fitted.estimate
         covariance = None
         if estimate.verdict.status in _STRICT:
-            covariance = unconstrained_covariance(estimate)
+            covariance = unconstrained_covariance(estimate) if given is None else given
         if covariance is None or not np.all(np.isfinite(covariance)):
             raise PosteriorError.no_laplace(
                 str(estimate.verdict.status.value), str(estimate.verdict)
@@ -84,7 +87,7 @@ class Approximation:
         self.fitted = fitted
         self.problem: Problem = fitted.problem
         self.covariance = covariance
-        self._root = np.linalg.cholesky(covariance)
+        self._root, self._log_volume = _root_of(covariance)
 
     @property
     def mode(self) -> np.ndarray:
@@ -173,7 +176,7 @@ class Approximation:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         k = len(self._root)
         normal = rng.standard_normal((n, k))
-        density = _log_normal(normal) - np.sum(np.log(np.diag(self._root)))
+        density = _log_normal(normal) - self._log_volume
         if freedom is not None:
             # One factor for all coordinates: a Student-t law of many dimensions.
             normal = normal * np.sqrt(freedom / rng.chisquare(freedom, size=(n, 1)))
@@ -297,6 +300,21 @@ class _Blocks:
                 continue
             density[i], factored[i] = total, True
         return draws, density, factored
+
+
+def _root_of(covariance: np.ndarray) -> tuple[np.ndarray, float]:
+    """A square root, and the logarithm of its determinant; nan where it is singular."""
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        # Constraints between parameters take directions away, few clusters too.
+        values, vectors = np.linalg.eigh(covariance)
+        if values[0] < -1e-10 * values[-1]:
+            raise PosteriorError.no_laplace(
+                "negative variances", "its covariance has negative eigenvalues"
+            ) from None
+        return vectors * np.sqrt(np.maximum(values, 0.0)), float("nan")
+    return root, float(np.sum(np.log(np.diag(root))))
 
 
 def _log_normal(rows: np.ndarray) -> np.ndarray:

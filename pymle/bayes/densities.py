@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pymle.bayes.ordering import SAMPLE, in_order
 from pymle.bind import point_function
+from pymle.errors.comparison import ComparisonError
 from pymle.errors.draws import DrawsError
 from pymle.model import Problem
+from pymle.model.bambi import at_centred_predictors
 from pymle.model.joint import LAW, LIKELIHOOD, PRIORS, Joint, make_joint
 from pymle.model.predictive.groups import labelled_stack
 
@@ -42,7 +45,7 @@ class Densities:
 def log_densities(
     problem: Problem,
     draws: xr.Dataset,
-    leading: Sequence[str] = ("chain", "draw"),
+    leading: Sequence[str] = SAMPLE,
     *,
     kinds: Sequence[str] = (LIKELIHOOD, PRIORS, LAW),
 ) -> Densities:
@@ -56,7 +59,8 @@ def log_densities(
         Natural-scale values of the model's free variables, random effects and missing values
         among them: the ``posterior`` group of a tree. Other variables are ignored.
     leading : sequence of str
-        Dims of the draws; further dims are the variables' own, in the model's order.
+        Dims of the draws; further dims are the variables' own: by name where these are the
+        model's, else in the order in which they come. Labels are brought into the model's order.
     kinds : sequence of {"likelihood", "prior", "law"}
         What to compute; the rest is empty. The log-likelihood holds one number for each draw
         and observation, and alone needs the random effects.
@@ -69,7 +73,8 @@ def log_densities(
     Raises
     ------
     AnalysisError
-        Naming the variables that the draws lack, or whose shape differs from the model's.
+        Naming the variables that the draws lack, or whose shape or coords differ from the
+        model's.
 
     Notes
     -----
@@ -77,7 +82,7 @@ def log_densities(
     JAX cannot express the model); compiled once for each model and shape of the data.
     """
     joint = _joint(problem, tuple(kinds))
-    points, lengths = _points(joint, draws, leading)
+    points, lengths = points_of(problem, joint, draws, leading)
     found: dict[str, dict[str, xr.DataArray]] = {LIKELIHOOD: {}, PRIORS: {}, LAW: {}}
     values = _evaluated(problem, joint, points)
     for name, kind, value in zip(joint.terms, joint.kinds, values, strict=True):
@@ -104,21 +109,53 @@ def _joint(problem: Problem, kinds: tuple[str, ...]) -> Joint:
     return kept[key]
 
 
-def _points(
-    joint: Joint, draws: xr.Dataset, leading: Sequence[str]
+def points_of(
+    problem: Problem, joint: Joint, draws: xr.Dataset, leading: Sequence[str] = SAMPLE
 ) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Natural vectors (n, m) of draws, and the lengths of their leading dims."""
-    missing = [name for name in joint.names if name not in draws]
+    """Natural vectors of draws in the model's order.
+
+    Parameters
+    ----------
+    problem : Problem
+    joint : Joint
+    draws : xarray.Dataset
+        What the problem holds may be missing: it is where it is held.
+    leading : sequence of str
+        Dims of the draws.
+
+    Returns
+    -------
+    points : numpy.ndarray, shape (n, m)
+    lengths : tuple of int
+        Of the leading dims.
+
+    Raises
+    ------
+    AnalysisError
+        Draws that lack a variable, or have it in another shape or with other coords.
+    """
+    absent = [dim for dim in leading if dim not in draws.sizes]
+    if absent:
+        raise ComparisonError.no_dims(absent, [str(dim) for dim in draws.sizes])
+    draws, _ = at_centred_predictors(draws, problem.model)
+    vector = problem.coordinates.held_vector
+    held = {
+        block.name: vector[block.natural]
+        for block in problem.layout.blocks
+        if block.wholly_fixed and block.name not in draws
+    }
+    missing = [name for name in joint.names if name not in draws and name not in held]
     if missing:
         raise DrawsError.lack(missing, [str(name) for name in draws.data_vars])
     lengths = tuple(int(draws.sizes[dim]) for dim in leading)
     n = int(np.prod(lengths))
     columns: list[np.ndarray] = [np.zeros((n, 0))]
     for name, shape in zip(joint.names, joint.shapes, strict=True):
-        array = draws[name].transpose(*leading, ...)
-        own = array.shape[len(leading) :]
-        if own != shape:
-            raise DrawsError.shape(name, own, shape)
+        if name in held:
+            columns.append(np.repeat(held[name][None, :], n, axis=0))
+            continue
+        dims, coords = problem.dims_of(name, len(shape)), problem.layout.coords
+        array = in_order(draws[name], name, shape, dims, coords, leading)
         columns.append(np.asarray(array.values, dtype=np.float64).reshape(n, -1))
     return np.concatenate(columns, axis=1), lengths
 

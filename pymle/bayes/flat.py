@@ -11,10 +11,14 @@ from pymle.fitted import Fitted
 from pymle.model import Problem, Roles
 from pymle.model.roles import DISCRETE, PARAMETER
 from pymle.model.sampled import at_data, flat_model
+from pymle.model.walks import ModelGraph
 from pymle.verdict import Status
 
 #: Verdicts with which a flat prior is taken: something like a highest point was found.
-_PEAKED = {Status.MAXIMUM, Status.LOCAL, Status.SEVERAL, Status.KINK, Status.DERIVATIVE_FREE}
+_PEAKED = {
+    Status.MAXIMUM, Status.LOCAL, Status.SEVERAL, Status.KINK, Status.DERIVATIVE_FREE,
+    Status.SUPPORT,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,12 @@ def with_flat_priors(fitted: Fitted) -> FlatModel:
     discrete = [n for n in roles.names(DISCRETE) if n not in held_values(problem)]
     if discrete:
         raise PosteriorError.flat_discrete(discrete)
-    names = roles.names(PARAMETER)
+    graph = ModelGraph(problem.model)
+    whole = [block.name for block in problem.layout.blocks if block.wholly_fixed]
+    # A held root becomes a constant without a density (`conditioned`): nothing to take away, and
+    # at the edge of a support nothing that could be.
+    constant = {n for n in whole if not graph.free_parents(problem.model[n])}
+    names = [name for name in roles.names(PARAMETER) if name not in constant]
     with at_data(problem):
         model, made = flat_model(problem.model, roles, names)
     said = (

@@ -11,8 +11,10 @@ import xarray as xr
 
 from pymle.bayes.approximation import Approximation
 from pymle.bayes.densities import log_densities
+from pymle.bayes.ordering import SAMPLE
 from pymle.bind import point_function
 from pymle.errors import AnalysisError, Notice
+from pymle.errors.comparison import ComparisonError
 from pymle.errors.draws import DrawsError
 from pymle.errors.words import listing
 from pymle.fitted import Fitted
@@ -26,6 +28,12 @@ from pymle.version import VERSION
 
 #: Numbers in the group ``log_likelihood`` up to which it is computed.
 MOST_TERMS = 50_000_000
+#: What estimates are called.
+_ESTIMATES = {
+    "mle": "maximum-likelihood",
+    "penalised": "penalised-likelihood",
+    "map": "MAP",
+}
 #: Groups that a tree of a fit holds besides the data and the draws.
 OWN = ("estimate", "standard_error", "covariance", "verdict")
 
@@ -117,7 +125,7 @@ def groups_of(tree: Any) -> dict[str, xr.Dataset]:
 def _about(fitted: Fitted) -> dict[str, Any]:
     """Attributes that say what the draws are."""
     estimate = fitted.estimate
-    what = "maximum-likelihood" if estimate.objective == "mle" else "MAP"
+    what = _ESTIMATES[estimate.objective]
     return {
         "inference_library": "pymle",
         "inference_library_version": VERSION,
@@ -161,7 +169,8 @@ def _drawn(fitted: Fitted, n: int, random_seed: Any) -> dict[str, np.ndarray]:
         points = asymptotic_points(fitted, n, rng, estimate_covariance(fitted))
     else:
         # Each draw of the parameters has its own conditional mode of the effects.
-        points = Approximation(fitted).draw(n, rng).points
+        covariance = estimate_covariance(fitted).unconstrained
+        points = Approximation(fitted, covariance).draw(n, rng).points
         names += effects.names
     above = {d.name: problem.undetermined(d) for d in problem.model.deterministics}
     names += [name for name, free in above.items() if set(free) <= set(names)]
@@ -176,7 +185,10 @@ def _drawn(fitted: Fitted, n: int, random_seed: Any) -> dict[str, np.ndarray]:
 
 
 def _check_common(fitted: Fitted, posterior: xr.Dataset) -> None:
-    """Stop at a posterior that has nothing to do with the model."""
+    """Stop at a posterior that has nothing to do with the model, or no dims of draws."""
+    lacking = [dim for dim in SAMPLE if dim not in posterior.sizes]
+    if lacking:
+        raise ComparisonError.no_dims(lacking, [str(dim) for dim in posterior.sizes])
     free = [str(rv.name) for rv in fitted.problem.model.free_RVs]
     if not set(free) & set(map(str, posterior.data_vars)):
         raise DrawsError.lack(free, [str(name) for name in posterior.data_vars])
@@ -191,7 +203,7 @@ def _densities(
 ) -> dict[str, xr.Dataset]:
     """The groups ``log_likelihood`` and ``log_prior`` at draws, but for those at hand."""
     problem, wanted = fitted.problem, {}
-    n = int(np.prod([posterior.sizes[dim] for dim in ("chain", "draw")]))
+    n = int(np.prod([posterior.sizes[dim] for dim in SAMPLE]))
     rows = sum(int(np.prod(term.shape, dtype=int)) for term in problem.observed)
     if log_likelihood and "log_likelihood" not in known:
         if n * rows > MOST_TERMS:
@@ -212,7 +224,7 @@ def _densities(
     for kind, group in wanted.items():
         try:
             found = log_densities(problem, posterior, kinds=(kind,))
-        except DrawsError as error:
+        except (DrawsError, ComparisonError) as error:
             failed.setdefault(str(error), []).append(group)
             continue
         made = found.log_likelihood if kind == LIKELIHOOD else found.log_prior
@@ -245,6 +257,6 @@ def _said(fitted: Fitted, kind: str, about: Mapping[str, Any]) -> dict[str, str]
             said.append("Each entry times its weight.")
     if kind == PRIORS:
         said.append("Priors of the parameters on the natural scale, without Jacobians.")
-        if about and fitted.estimate.objective == "mle":
+        if about and fitted.estimate.objective != "map":
             said.append("The draws come from the likelihood alone: these priors had no part in it.")
     return {"densities": " ".join(said)} if said else {}

@@ -23,27 +23,30 @@ class DrawsError(AnalysisError):
         -------
         DrawsError
         """
+        missing = list(missing)
+        offsets = any(name.endswith("_offset") for name in missing)
+        hint = " (bambi keeps these with `omit_offsets=False`)" if offsets else ""
         seen = listing(found) or "no variable"
         return cls(
             f"The draws hold {seen}, but log-densities of this model need {listing(missing)} too. "
-            "Draw all free variables of the model, on the natural scale."
+            f"Draw all free variables of the model, on the natural scale{hint}."
         )
 
     @classmethod
-    def shape(cls, name: str, seen: tuple[int, ...], expected: tuple[int, ...]) -> DrawsError:
-        """A variable whose draws have another shape than the model gives it.
+    def centred_intercepts(cls, names: Iterable[str]) -> DrawsError:
+        """Draws that bambi returned, beside a PyMC model that may have centred predictors.
 
         Parameters
         ----------
-        name : str
-        seen, expected : tuple of int
-            Without the dims of the draws.
+        names : iterable of str
+            The intercepts.
 
         Returns
         -------
         DrawsError
         """
         return cls(
-            f"Each draw of `{name}` has shape {seen}, the model gives it {expected}. Were the "
-            "draws made with other data, or by another model?"
+            f"bambi returned these draws and moved {listing(names)} to predictors that are not "
+            "centred, while its PyMC model may have centred ones. Fit the bambi model itself "
+            "(`pymle.find_MLE(bambi_model)`): pymle then knows by how much, and moves it back."
         )

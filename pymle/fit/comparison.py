@@ -27,7 +27,7 @@ class Comparison(Core):
         var_names: Sequence[str] | str | None = None,
         filter_vars: str | None = None,
         level: float = 0.95,
-        random_seed: int | None = None,
+        random_seed: Any = None,
         progressbar: bool = True,
         **sample_kwargs: Any,
     ) -> PosteriorComparison:
@@ -49,8 +49,8 @@ class Comparison(Core):
             observation dim and with at most 200 entries.
         level : float
             Of all limits and intervals, in (0, 1).
-        random_seed : int, optional
-            For sampling, and for the draws from the normal approximation.
+        random_seed : optional
+            As in ``pm.sample``. For sampling, and for the draws from the normal approximation.
         progressbar : bool
             Show how long jobs get on.
         **sample_kwargs
@@ -117,7 +117,7 @@ class Comparison(Core):
                 names,
                 map_estimate=map,
                 level=level,
-                random_seed=0 if random_seed is None else int(random_seed),
+                random_seed=0 if random_seed is None else random_seed,
                 wrap=type(self),
                 counting=report.counting,
                 callback=callback,

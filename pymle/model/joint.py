@@ -68,7 +68,8 @@ def make_joint(problem: Any, wanted: Sequence[str] = (LIKELIHOOD, PRIORS, LAW)) 
         those of the user's model.
     """
     model, initial = problem.model, problem.initial
-    effects = {*problem.roles.names(RANDOM), *problem.roles.names(MISSING)}
+    # What `reml=` integrates under a flat measure is a parameter whose prior the model has.
+    effects = {*problem.roles.names(RANDOM), *problem.roles.names(MISSING)} - set(problem.reml)
     priors = problem.roles.names(PRIOR)
     with problem._swapped(), double_precision():
         values = natural_values(model)

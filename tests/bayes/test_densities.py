@@ -103,7 +103,9 @@ def test_draws_that_lack_a_variable_are_named(schools, draws):
 
 def test_draws_of_another_shape_are_named(schools, draws):
     problem = problem_of(schools[0], potentials={"soft": "prior"})
-    with pytest.raises(AnalysisError, match=r"`theta` has shape \(2,\), the model gives it \(4,\)"):
+    with pytest.raises(
+        AnalysisError, match=r"`theta` has shape \(2,\), the model of this fit gives it \(4,\)"
+    ):
         log_densities(problem, draws.isel(school=slice(2)))
 
 
@@ -131,3 +133,27 @@ def test_missing_values_and_vectors_with_a_joint_density():
     np.testing.assert_allclose(found.log_likelihood["y_observed"], expected, rtol=1e-10)
     law = stats.norm(w[:, 2:], sigma[:, None]).logpdf(draws["y_unobserved"].values)
     np.testing.assert_allclose(found.log_law["y_unobserved"], law, rtol=1e-10)
+
+
+def test_what_reml_integrates_has_its_prior(schools, draws):
+    problem = problem_of(schools[0], potentials={"soft": "prior"}, reml=["mu"])
+    found = log_densities(problem, draws, kinds=("prior",)).log_prior
+    assert set(found) == {"mu", "tau", "soft"}
+    np.testing.assert_allclose(found["mu"], stats.norm(0, 5).logpdf(draws["mu"]), rtol=1e-12)
+
+
+def test_labels_and_held_values(schools, draws):
+    model, effects, errors = schools
+    problem = problem_of(model, potentials={"soft": "prior"}, fixed={"tau": 3.0})
+    labelled = draws.assign_coords(school=list("cadb")).drop_vars("tau")
+    found = log_densities(problem, labelled)
+    theta = labelled["theta"].sel(school=list("abcd")).transpose("chain", "draw", "school")
+    np.testing.assert_allclose(
+        found.log_likelihood["y"], stats.norm(theta, errors).logpdf(effects), rtol=1e-12
+    )
+    mu = draws["mu"].values[..., None]
+    np.testing.assert_allclose(
+        found.log_law["theta"], stats.norm(mu, 3.0).logpdf(theta), rtol=1e-12
+    )
+    with pytest.raises(AnalysisError, match=r"coords \[a, b, c, e\] along `school`"):
+        log_densities(problem, draws.assign_coords(school=list("abce")))

@@ -162,6 +162,17 @@ def test_random_effects_keep_their_law_under_flat_priors():
     assert logp({"mu": np.array(5.0), "theta": theta}) == pytest.approx(expected, rel=ROUGH)
 
 
+def test_a_held_root_without_a_density_has_none_to_take_away():
+    with pm.Model() as model:
+        m, a = pm.Normal("m", 0, 1), pm.Gamma("a", 2, 1)
+        pm.Normal("y", m + a, 1.0, observed=Z)
+    fitted = pymle.find_MLE(model, fixed={"a": 0.0}, **QUIET)._fitted
+    flat = with_flat_priors(fitted)
+    logp = _log_density(conditioned(flat.model, {"a": np.array(0.0)}))
+    expected = stats.norm(3.0, 1).logpdf(Z).sum()
+    assert logp({"m": np.array(3.0)}) == pytest.approx(expected, rel=ROUGH)
+
+
 def test_the_users_model_is_left_as_it_was(fit):
     model = poisson()
     fitted = pymle.find_MLE(model, **QUIET)

@@ -15,7 +15,15 @@ from pymle.bayes.comparison.influence import Influence, NormalApproximation, Pri
 from pymle.bayes.comparison.influence import other_objective as other_fit
 from pymle.bayes.comparison.matching import Draws, match, posterior_of
 from pymle.bayes.comparison.record import PosteriorComparison
-from pymle.bayes.comparison.scalars import EFFECT, MISSING, STRICT, Scalars, scalars_of, values_at
+from pymle.bayes.comparison.scalars import (
+    EFFECT,
+    MISSING,
+    STRICT,
+    Scalars,
+    known_names,
+    scalars_of,
+    values_at,
+)
 from pymle.bayes.comparison.sentences import remarks_on
 from pymle.bayes.comparison.summaries import SMALL_SHIFT, contrast_table, posterior_table
 from pymle.errors.words import listing
@@ -66,7 +74,7 @@ def compare(
     *,
     map_estimate: bool = True,
     level: float = 0.95,
-    random_seed: int = 0,
+    random_seed: Any = 0,
     wrap: Callable[[Fitted], Any] = lambda fitted: fitted,
     counting: Callable[..., Any] = lambda *_: nullcontext(None),
     callback: Callable[..., object] | None = None,
@@ -83,7 +91,7 @@ def compare(
     map_estimate : bool
         Find the MAP too.
     level : float
-    random_seed : int
+    random_seed : int, sequence of int, SeedSequence, Generator or RandomState
         For the draws from the normal approximation.
     wrap : callable
         Makes of a `Fitted` what users are given.
@@ -109,10 +117,13 @@ def compare(
             "model had no part in them. There is no pull and no MAP; every shift is skewness."
         )
     mle, mapped = _both(fitted, map_estimate and not flat, notes, callback)
+    mapped = None if flat else mapped
     problem = mle.problem
-    scalars = scalars_of(mle, names, level)
+    # A MAP fit determines what the likelihood does not depend on, too.
+    own = known_names(problem)
+    scalars = scalars_of(mle, [name for name in names if name in own] or names, level)
     known = [*problem.model.named_vars, *[d.name for d in problem.model.deterministics]]
-    draws = match(idata, scalars.variables, problem.layout.coords, known)
+    draws = match(idata, scalars.variables, problem.layout.coords, known, problem.model)
     judged = convergence(draws.values)
     point = scalars.table.reset_index(drop=True)
     posterior = posterior_table(draws.values, judged, level)
@@ -187,11 +198,18 @@ def _both(
             notes.append(f"No MAP: {other}.")
             return fitted, None
         return fitted, other
+    penalised = fitted.problem.penalty is not None
     other = other_fit(fitted, "mle", callback=callback)
     if isinstance(other, str):
         from pymle.errors.comparison import ComparisonError
 
         raise ComparisonError.no_likelihood_fit(other)
+    if penalised:
+        notes.append(
+            "The fit compared is a penalised one, which is neither column: the maximum-likelihood "
+            "estimate was found for it, and the MAP with the priors in the place of the penalty."
+        )
+        return _both(other, map_estimate, notes, callback)
     if fitted.problem.jacobian:
         notes.append("The MAP is that of the unconstrained scale (`jacobian=True`).")
     notes.append("The fit compared is a MAP fit; its maximum-likelihood estimate was found for it.")
@@ -235,6 +253,11 @@ def _about(mle: Fitted, draws: Draws, table: pd.DataFrame) -> list[str]:
         )
     if draws.unknown:
         out.append(f"The model does not have {listing(draws.unknown)} of the draws.")
+    if draws.moved:
+        out.append(
+            f"{listing(draws.moved)} of the draws was that of the formula, as bambi returns it; it "
+            "was moved back to centred predictors, of which the fit has the intercept."
+        )
     if mle.given_weights is not None:
         out.append(
             "The fit is weighted; PyMC samples the model without these weights, so that the "

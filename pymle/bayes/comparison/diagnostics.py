@@ -72,15 +72,23 @@ def convergence(draws: np.ndarray) -> Convergence:
 
 def _judged(draws: np.ndarray) -> tuple[float, float, float]:
     """Bulk and tail effective sample size, and R-hat, of one scalar (chains, draws)."""
+    # ArviZ has no R-hat for one chain: its halves are compared, each split once more.
+    several = draws if len(draws) > 1 else _halves(draws[0])
     if old_arviz():
         import arviz
 
         bulk, tail = arviz.ess(draws, method="bulk"), arviz.ess(draws, method="tail")
-        return float(bulk), float(tail), float(arviz.rhat(draws, method="rank"))
+        return float(bulk), float(tail), float(arviz.rhat(several, method="rank"))
     array_stats = arrays_of_arviz()
     bulk = array_stats.ess(draws, method="bulk")
     tail = array_stats.ess(draws, method="tail", prob=(0.05, 0.95))
-    return float(bulk), float(tail), float(array_stats.rhat(draws, method="rank"))
+    return float(bulk), float(tail), float(array_stats.rhat(several, method="rank"))
+
+
+def _halves(chain: np.ndarray) -> np.ndarray:
+    """The two halves of a chain as chains of their own (2, n // 2), without the middle draw."""
+    half = len(chain) // 2
+    return np.stack([chain[:half], chain[len(chain) - half :]])
 
 
 def old_arviz() -> bool:

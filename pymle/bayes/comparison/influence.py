@@ -12,10 +12,13 @@ import numpy as np
 from pymle.bayes.comparison.scalars import STRICT
 from pymle.bind import call_at, point_function
 from pymle.errors import ModelError, PointError
+from pymle.errors.words import listing
 from pymle.estimation import Estimator
 from pymle.fitted import Fitted
 from pymle.model import Problem, pareto_k
 from pymle.model.joint import PRIORS, make_joint
+from pymle.model.roles import PRIOR
+from pymle.model.walks import ModelGraph
 
 #: Draws from the normal approximation for its Pareto k; fewer where each needs an integral or
 #: has many observations.
@@ -52,12 +55,22 @@ class Priors:
         pairs = np.concatenate([*places, np.zeros((2, 0), dtype=int)], axis=1).astype(int)
         self._there, self._here = pairs
 
-    @property
-    def depends_on(self) -> tuple[str, ...]:
-        """Random effects and missing values that a parameter's prior depends on."""
-        effects = self._fitted.problem.effects
-        names = effects.names if effects is not None else ()
-        return tuple(name for name in self._joint.names if name in names)
+    @cached_property
+    def beyond(self) -> tuple[str, ...]:
+        """Variables on which a parameter's prior depends and of which there is no estimate.
+
+        Random effects, missing values, what `reml=` integrates, and variables above a parameter
+        that the likelihood alone does not determine.
+        """
+        problem = self._fitted.problem
+        model, graph = problem.model, ModelGraph(problem.model)
+        own = [block.name for block in problem.layout.blocks]
+        found = [*problem.reml]
+        for name in own:
+            found += graph.free_parents(model[name])
+        for name in problem.roles.names(PRIOR):
+            found += [rv.name for rv in graph.free_among([model[name]])]
+        return tuple(name for name in dict.fromkeys(found) if name not in own)
 
     def _place(self, natural: np.ndarray) -> np.ndarray:
         out = np.broadcast_to(self._base, (*natural.shape[:-1], len(self._base))).copy()
@@ -181,8 +194,8 @@ def influence_of(fitted: Fitted, priors: Priors, jacobian: np.ndarray, se: np.nd
         bent = block.support.kind == "custom" and block.size > block.free.stop - block.free.start
         if bent and not block.wholly_fixed:
             return none(f"the support of `{block.name}` has fewer dimensions than entries")
-    if priors.depends_on:
-        return none(f"a prior depends on what was integrated out ({', '.join(priors.depends_on)})")
+    if priors.beyond:
+        return none(f"the priors involve {listing(priors.beyond)}, of which there is no estimate")
     slope, bend = priors.slope_and_curvature(estimate.natural)
     own = estimate.jacobian
     own = own if isinstance(own, np.ndarray) else own.toarray()
@@ -295,10 +308,10 @@ class NormalApproximation:
         A maximum-likelihood fit.
     priors : Priors or None
         None where the posterior's are flat.
-    random_seed : int
+    random_seed : int, sequence of int, SeedSequence, Generator or RandomState
     """
 
-    def __init__(self, fitted: Fitted, priors: Priors | None, random_seed: int) -> None:
+    def __init__(self, fitted: Fitted, priors: Priors | None, random_seed: Any) -> None:
         self._fitted, self._priors, self._seed = fitted, priors, random_seed
 
     @cached_property
@@ -314,7 +327,7 @@ class NormalApproximation:
         usable = estimate.verdict.status in STRICT and estimate.restriction is None
         if not usable or curvature is None or not curvature.positive or k > _MOST:
             return float("nan")
-        if estimate.weights_kind is not None:
+        if estimate.weights_kind is not None or (self._priors is not None and self._priors.beyond):
             return float("nan")
         costly = self._fitted.problem.effects is not None or estimate.nobs > _MANY_ROWS
         count = _FEW_DRAWS if costly else _DRAWS

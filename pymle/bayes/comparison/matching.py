@@ -10,10 +10,9 @@ import numpy as np
 import xarray as xr
 
 from pymle.bayes.comparison.scalars import DETERMINISTIC, Variable
+from pymle.bayes.ordering import SAMPLE, in_order
 from pymle.errors.comparison import ComparisonError
-
-#: The dims of draws.
-SAMPLE = ("chain", "draw")
+from pymle.model.bambi import at_centred_predictors
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,15 @@ class Draws:
     values : numpy.ndarray, shape (m, chains, draws)
         nan for the scalars that the draws do not hold.
     posterior : xarray.Dataset
-        The draws as they came.
+        All draws, in the order in which they came.
     missing : tuple of str
         Variables of the comparison that the draws do not hold.
     unknown : tuple of str
         Variables of the draws that the model does not have.
     divergences : int or None
         Transitions of the sampler that diverged; None where the draws do not say.
+    moved : tuple of str
+        Intercepts that bambi had moved to those of the formula, and that are the model's again.
     """
 
     values: np.ndarray
@@ -39,6 +40,7 @@ class Draws:
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
     divergences: int | None
+    moved: tuple[str, ...] = ()
 
 
 def match(
@@ -46,6 +48,7 @@ def match(
     variables: Sequence[Variable],
     coords: Mapping[str, Sequence[Any]],
     known: Sequence[str],
+    model: Any,
 ) -> Draws:
     """Bring draws into the order of the scalars of a fit.
 
@@ -58,6 +61,7 @@ def match(
         Those of the model.
     known : sequence of str
         Names of all variables of the model.
+    model : pymc.Model
 
     Returns
     -------
@@ -69,7 +73,7 @@ def match(
         No posterior, no variable in common, another shape, other coords, draws that are not
         finite, a dim ``chain`` or ``draw`` that is missing.
     """
-    posterior = posterior_of(idata)
+    posterior, moved = at_centred_predictors(posterior_of(idata), model)
     present = [str(name) for name in posterior.data_vars]
     wanted = [v.name for v in variables]
     missing = [v for v in variables if v.name not in present]
@@ -86,7 +90,8 @@ def match(
         if variable.name not in present:
             rows.append(np.full((count, *lengths), np.nan))
             continue
-        array = in_order(posterior[variable.name], variable, coords)
+        array = posterior[variable.name]
+        array = in_order(array, variable.name, variable.shape, variable.dims, coords)
         flat = np.asarray(array.values, dtype=np.float64).reshape((*lengths, -1))
         kept = flat[..., variable.shown]
         if not np.all(np.isfinite(kept)):
@@ -100,6 +105,7 @@ def match(
         missing=tuple(v.name for v in missing),
         unknown=tuple(n for n in present if n not in wanted and n not in known),
         divergences=_divergences(idata),
+        moved=moved,
     )
 
 
@@ -146,51 +152,6 @@ def _groups(idata: Any) -> list[str]:
     if isinstance(idata, Mapping):
         return [str(name) for name in idata]
     return []
-
-
-def in_order(array: xr.DataArray, variable: Variable, coords: Mapping[str, Sequence[Any]]) -> Any:
-    """An array with chain and draw first, then the model's dims, labels in the model's order.
-
-    Parameters
-    ----------
-    array : xarray.DataArray
-    variable : Variable
-    coords : mapping of dim to labels
-        Those of the model.
-
-    Returns
-    -------
-    xarray.DataArray
-
-    Raises
-    ------
-    ComparisonError
-        Another shape, or other labels.
-    """
-    own = [str(dim) for dim in array.dims if dim not in SAMPLE]
-    lacking = [dim for dim in SAMPLE if dim not in array.dims]
-    if lacking:
-        raise ComparisonError.no_dims(lacking, [str(d) for d in array.dims], variable.name)
-    names = [dim for dim in variable.dims if dim is not None]
-    if len(names) == len(variable.shape) and set(names) == set(own):
-        own = names
-    array = array.transpose(*SAMPLE, *own)
-    seen = tuple(array.shape[2:])
-    if seen != variable.shape:
-        raise ComparisonError.shape(variable.name, seen, variable.shape)
-    for dim in own:
-        labels = coords.get(dim)
-        if labels is None or dim not in array.coords or dim not in names:
-            continue
-        there = list(array[dim].values)
-        wanted = list(np.asarray(labels))
-        if [str(each) for each in there] == [str(each) for each in wanted]:
-            continue
-        places = {str(each): i for i, each in enumerate(there)}
-        if len(places) != len(wanted) or any(str(each) not in places for each in wanted):
-            raise ComparisonError.coords(variable.name, dim, there, wanted)
-        array = array.isel({dim: [places[str(each)] for each in wanted]})
-    return array
 
 
 def _divergences(idata: Any) -> int | None:

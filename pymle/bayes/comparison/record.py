@@ -319,7 +319,7 @@ class PosteriorComparison:
         table = self.table
         if len(table) > most:
             place = table.groupby("variable", sort=False).cumcount()
-            room = max(1, *(n for n in range(1, most) if (place < n).sum() <= most))
+            room = max([1, *(n for n in range(1, most) if (place < n).sum() <= most)])
             table = table[place < room].head(most)
         return table[SHORT].rename(columns=_HEADS)
 

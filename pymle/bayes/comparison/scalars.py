@@ -22,7 +22,9 @@ from pymle.verdict import Status
 #: Deterministics with more entries are left out unless they are asked for.
 MOST_ENTRIES = 200
 #: Statuses at which an entry without a standard error still has a value of its own.
-_AT_AN_EDGE = {Status.MAXIMUM, Status.BOUNDARY, Status.KINK, Status.DERIVATIVE_FREE}
+_AT_AN_EDGE = {
+    Status.MAXIMUM, Status.BOUNDARY, Status.SUPPORT, Status.KINK, Status.DERIVATIVE_FREE,
+}  # fmt: skip
 #: Statuses at which the point is a strict local maximum.
 STRICT = {Status.MAXIMUM, Status.LOCAL, Status.SEVERAL, Status.HIGHER_ELSEWHERE}
 
@@ -227,7 +229,7 @@ def values_at(fitted: Fitted, variables: Sequence[Variable]) -> np.ndarray:
         nan where the fit did not settle.
     """
     estimate, problem = fitted.estimate, fitted.problem
-    if estimate.verdict.status not in STRICT | {Status.BOUNDARY}:
+    if estimate.verdict.status not in STRICT | _AT_AN_EDGE:
         return np.full(sum(int(v.shown.sum()) for v in variables), np.nan)
     point = {**estimate.layout.to_point(estimate.natural)}
     others = [v.name for v in variables if v.name not in point]

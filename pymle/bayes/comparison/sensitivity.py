@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pymle.bayes.comparison.diagnostics import arrays_of_arviz, old_arviz
-from pymle.bayes.comparison.matching import Draws, in_order
-from pymle.bayes.comparison.scalars import Variable
-from pymle.errors.draws import DrawsError
+from pymle.bayes.comparison.matching import Draws
+from pymle.bayes.densities import points_of
 from pymle.fitted import Fitted
 from pymle.model.joint import LIKELIHOOD, PRIORS, make_joint
 from pymle.objective import PointFunction
@@ -103,34 +102,8 @@ def log_total(fitted: Fitted, draws: Draws, kind: str) -> np.ndarray:
         route=joint.lowered.route,
         programs={},
     )
-    points = _points(fitted, draws, joint.names, joint.shapes)
+    points, _ = points_of(problem, joint, draws.posterior)
     return function.values(points)[:, 0].reshape(shape)
-
-
-def _points(
-    fitted: Fitted, draws: Draws, names: Sequence[str], shapes: Sequence[tuple[int, ...]]
-) -> np.ndarray:
-    """Natural vectors (n, m) of draws in the model's order; what is held where it is held."""
-    problem = fitted.problem
-    posterior = draws.posterior
-    held = problem.layout.to_point(fitted.estimate.natural)
-    fixed = {b.name for b in problem.layout.blocks if b.wholly_fixed}
-    lacking = [n for n in names if n not in posterior and n not in fixed]
-    if lacking:
-        raise DrawsError.lack(lacking, [str(name) for name in posterior.data_vars])
-    n = int(np.prod(draws.values.shape[1:]))
-    columns: list[np.ndarray] = [np.zeros((n, 0))]
-    coords: Mapping[str, Sequence[Any]] = problem.layout.coords
-    for name, shape in zip(names, shapes, strict=True):
-        if name in fixed:
-            columns.append(np.repeat(np.ravel(held[name])[None, :], n, axis=0))
-            continue
-        count = int(np.prod(shape, dtype=int))
-        dims = problem.dims_of(name, len(shape))
-        variable = Variable(name, "", shape, dims, (), np.ones(count, dtype=bool), False)
-        array = in_order(posterior[name], variable, coords)
-        columns.append(np.asarray(array.values, dtype=np.float64).reshape(n, count))
-    return np.concatenate(columns, axis=1)
 
 
 def _sensitivity(values: np.ndarray, total: np.ndarray) -> np.ndarray:

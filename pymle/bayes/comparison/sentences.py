@@ -34,9 +34,9 @@ class Remark:
     Attributes
     ----------
     kind : str
-        ``not converged``, ``divergences``, ``no maximum``, ``edge``, ``prior decides``,
-        ``prior matters``, ``skewed``, ``multimodal``, ``wider``, ``approximation``,
-        ``data decide``.
+        ``not converged``, ``divergences``, ``no maximum``, ``edge``, ``other maxima``,
+        ``prior decides``, ``prior matters``, ``skewed``, ``multimodal``, ``wider``,
+        ``approximation``, ``data decide``.
     labels : tuple of str
     text : str
     """
@@ -128,7 +128,7 @@ def _no_maximum(table: pd.DataFrame, verdict: Verdict) -> Remark | None:
         return None
     if verdict.status in {Status.LOCAL, Status.SEVERAL, Status.HIGHER_ELSEWHERE}:
         text = f"About the estimate: {verdict.status.sentence}"
-        return Remark("edge", (), text)
+        return Remark("other maxima", (), text)
     named = list(verdict.parameters)
     lost = tuple(table.index[~np.isfinite(table["mle"])])
     if verdict.status is Status.BOUNDARY:
@@ -140,6 +140,13 @@ def _no_maximum(table: pd.DataFrame, verdict: Verdict) -> Remark | None:
             'Compare its interval with `conf_int(method="profile")`.'
         )
         return Remark("edge", gone, text)
+    if verdict.status is Status.SUPPORT:
+        text = (
+            "The likelihood is highest where the support of the data, which depends on "
+            f"{listing(named)}, ends: beyond it the data are impossible. The posterior lies on one "
+            "side of the estimate alone, and a shift in standard errors says little there."
+        )
+        return Remark("edge", tuple(named), text)
     if verdict.status is Status.NO_MAXIMUM:
         text = (
             "There is no maximum-likelihood estimate: the likelihood keeps rising as "

@@ -142,7 +142,8 @@ def draws(
             for name, (value, dims) in arrays.items()
         }
     ).assign_coords(chain=[0], draw=np.arange(len(points)))
-    what = "maximum-likelihood" if fitted.estimate.objective == "mle" else "MAP"
+    named = {"mle": "maximum-likelihood", "penalised": "penalised-likelihood", "map": "MAP"}
+    what = named[fitted.estimate.objective]
     about = {
         "draws": "asymptotic",
         "description": (
