@@ -39,7 +39,7 @@ def summed_out(model: Any, roles_: Roles, fixed: Mapping[str, Any]) -> tuple[Any
         with warnings.catch_warnings():
             # It imports what others have deprecated.
             warnings.simplefilter("ignore")
-            import pymc_extras
+            import pymc_extras  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError.discrete(names) from error
     initial = dict(model.rvs_to_initial_values)

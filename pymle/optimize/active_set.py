@@ -292,7 +292,8 @@ def _climb(
 def _failing(limits: _Limits, x: np.ndarray, apart: list[int]) -> list[int]:
     """Rows that are negative beyond rounding, the worst first."""
     value, jacobian = limits.constraint.value_and_jacobian(x)
-    size = value / allowance(value, jacobian, x, 0.0, limits.units)
+    with np.errstate(all="ignore"):  # not finite far out: such rows fail
+        size = value / allowance(value, jacobian, x, 0.0, limits.units)
     size[apart] = 0.0
     rows = np.flatnonzero(~(size >= -_TOUCHES))
     return [int(i) for i in rows[np.argsort(size[rows], kind="stable")]]

@@ -285,7 +285,8 @@ FRAME["h"] = (np.arange(N) % 6).astype(str)
 
 
 def _bambi(formula, family="gaussian", **options):
-    bambi = __import__("bambi")
+    import bambi
+
     built = bambi.Model(formula, FRAME, family=family, **options)
     built.build()
     return built.backend.model

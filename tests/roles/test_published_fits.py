@@ -112,7 +112,8 @@ def _non_centred():
 
 
 def _bambi():
-    bambi = __import__("bambi")
+    import bambi
+
     built = bambi.Model("Reaction ~ Days + (1|Subject) + (0 + Days|Subject)", SLEEP)
     built.build()
     return built.backend.model, ["1|Subject_sigma", "Days|Subject_sigma", "sigma"]
