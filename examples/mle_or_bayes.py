@@ -79,15 +79,14 @@ def schools() -> pm.Model:
     return model
 
 
-def compared(model: pm.Model, names: list[str], draws: int) -> Any:
+def compared(model: pm.Model, names: list[str], sampling: dict[str, Any]) -> Any:
     """Fit, sample, compare."""
     with warnings.catch_warnings():
         # Verdict, sampler and starts are part of what is printed below.
         warnings.simplefilter("ignore", pymle.PymleWarning)
         fit = pymle.find_MLE(model, progressbar=False)
-        idata = fit.sample(
-            draws=draws, tune=1000, random_seed=1, target_accept=0.95, progressbar=False
-        )
+        settings = {"random_seed": 1, "target_accept": 0.95, "progressbar": False}
+        idata = fit.sample(**{**settings, **sampling})
         return fit.compare_posterior(idata, var_names=names, progressbar=False)
 
 
@@ -102,14 +101,14 @@ def save(axes: Any, title: str, path: Path, names: tuple[str, ...] = ()) -> Path
     return path
 
 
-def main(pictures: Path | str = PICTURES, draws: int = 1000) -> dict[str, Any]:
-    """Compare on all three data sets; print and draw."""
+def main(pictures: Path | str = PICTURES, **sampling: Any) -> dict[str, Any]:
+    """Compare on all three data sets; print and draw. Arguments of `fit.sample` are passed on."""
     folder = Path(pictures)
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {"pictures": []}
 
     print("1. Reaction times: the data decide\n")
-    first = compared(sleep(), ["level", "per_day", "between", "within", "own"], draws)
+    first = compared(sleep(), ["level", "per_day", "between", "within", "own"], sampling)
     print(first, "\n")
     found["sleep"] = first
     axes = first.plot_densities(["level", "per_day", "between"])
@@ -118,7 +117,7 @@ def main(pictures: Path | str = PICTURES, draws: int = 1000) -> dict[str, Any]:
     found["pictures"].append(save(axes, title, folder / "mle_or_bayes_sleep.png", names))
 
     print("2. O-rings: prior and data both count\n")
-    second = compared(orings(), ["at_70", "per_10", "risk_at_31"], draws)
+    second = compared(orings(), ["at_70", "per_10", "risk_at_31"], sampling)
     print(second, "\n")
     print(second.sensitivity().to_string(), "\n")
     found["orings"] = second
@@ -132,7 +131,7 @@ def main(pictures: Path | str = PICTURES, draws: int = 1000) -> dict[str, Any]:
     found["pictures"].append(save(axes, title, folder / "mle_or_bayes_influence.png"))
 
     print("3. Eight schools: the estimate lies at the edge\n")
-    third = compared(schools(), ["mu", "tau", "theta"], draws)
+    third = compared(schools(), ["mu", "tau", "theta"], sampling)
     print(third)
     found["schools"] = third
     title = "Eight schools: maximum likelihood pools them, the posterior does not"
@@ -147,5 +146,5 @@ def main(pictures: Path | str = PICTURES, draws: int = 1000) -> dict[str, Any]:
 if __name__ == "__main__":
     main(
         Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES,
-        int(sys.argv[2]) if len(sys.argv) > 2 else 1000,
+        draws=int(sys.argv[2]) if len(sys.argv) > 2 else 1000,
     )
