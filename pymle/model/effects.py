@@ -20,8 +20,10 @@ from pymle.model import checks, compat
 from pymle.model.coordinates import Coordinates
 from pymle.model.density import Term, jacobian_term, parameter_expressions, replace_random
 from pymle.model.layout import Block, Layout
+from pymle.model.operations import CONTRACTING, op_name
 
-#: Chains of so many variables written one by one keep their own scale, and with it their band.
+#: Of more variables than these, written one by one, those whose law depends on others of them keep
+#: their own scale: a chain keeps its band.
 _CHAIN = 30
 
 
@@ -91,19 +93,31 @@ def make_effects(
     coordinates = Coordinates(model, tuple(names), dict(initial), None)
     standard = {}
     for name in names:
-        law = _standard(model[name])
-        if law and len(names) <= _CHAIN and name not in flat:
+        law = _standard(model[name], coordinates.supports[name].kind)
+        if law and name not in flat and not (len(names) > _CHAIN and _in_chain(model, name, names)):
             standard[name] = law
     return Effects(tuple(names), coordinates, standard, tuple(n for n in names if n in flat))
 
 
-def _standard(rv: Any) -> str:
+def _standard(rv: Any, support: str) -> str:
+    """How a law is standardised; '' for others, and for values that a transform holds in a part."""
     name = type(rv.owner.op).__name__
+    if support != "real":
+        return ""
     if name == "NormalRV":
         return "normal"
-    if name == "MvNormalRV" and _one_matrix(rv.owner.inputs[-1]).type.ndim == 2:
-        return "mvnormal"
+    if name == "MvNormalRV":
+        matrix = _one_matrix(rv.owner.inputs[-1])
+        # A precision shows on the natural scale which entries touch each other.
+        inverse = matrix.owner is not None and op_name(matrix.owner) == "MatrixInverse"
+        return "mvnormal" if matrix.type.ndim == 2 and not inverse else ""
     return ""
+
+
+def _in_chain(model: Any, name: str, names: Sequence[str]) -> bool:
+    """Whether the law of a variable depends on others of some."""
+    above = set(ancestors(model[name].owner.inputs))
+    return any(model[other] in above for other in names if other != name)
 
 
 def _one_matrix(covariance: Any) -> Any:
@@ -159,10 +173,11 @@ def _standard_expression(
 def _cholesky_of(covariance: Any) -> Any:
     """The factor from which a covariance was made, where it was; else a factorisation."""
     node = covariance.owner
-    if node is not None and type(node.op).__name__ in {"Dot", "Blockwise"}:
+    if node is not None and op_name(node) in CONTRACTING:
         left, right = node.inputs
         turned = right.owner is not None and right.owner.inputs[:1] == [left]
-        if turned and type(right.owner.op).__name__ == "DimShuffle":
+        wide = None not in left.type.shape and left.type.shape[0] != left.type.shape[1]
+        if turned and not wide and type(right.owner.op).__name__ == "DimShuffle":
             return left
     return pt.linalg.cholesky(covariance)
 

@@ -106,3 +106,23 @@ def test_large_blocks_are_named():
         likelihood.logp({"s": 1.0, "r": 1.0})
     with pytest.raises(pymle.AnalysisError, match="quadrature"):
         pymle.compile(model, quadrature=0)
+
+
+@pytest.mark.slow
+def test_effects_in_increasing_order_are_integrated_where_they_are():
+    """A transform in the declaration holds normal effects in a part of the plane."""
+    data = np.array([-2.1, -1.7, -2.4, 1.9, 2.2, 1.5])
+    with pm.Model() as model:
+        tau = pm.HalfNormal("tau", 3)
+        order = pm.distributions.transforms.ordered
+        centre = pm.Normal("centre", 0, tau, shape=2, transform=order, initval=[-1, 1])
+        pm.NormalMixture("y", [0.5, 0.5], centre, 1.0, observed=data)
+
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    a, share = 7.0 * nodes, 7.0 * weights
+    each = np.exp(-0.5 * (data[:, None] - a) ** 2) / np.sqrt(2 * np.pi)
+    density = np.prod(0.5 * each[:, :, None] + 0.5 * each[:, None, :], axis=0)
+    law = share * stats.norm(0, 2).pdf(a)
+    expected = 0.5 * (law @ density @ law)  # half of the plane: the density is symmetric
+    found = pymle.compile(model, quadrature=25).logp({"tau": 2.0})
+    assert found == pytest.approx(np.log(expected), abs=1e-3)
