@@ -230,6 +230,10 @@ class Problem:
         """Value that the objective cannot exceed: zero for probabilities of discrete data."""
         if self.objective != "mle" or any(term.kind == "potential" for term in self.terms):
             return float("inf")
+        # A flat measure, and the law of effects that are held, are no probabilities of data.
+        held = {*self.roles.names(RANDOM), *self.roles.names(MISSING)} & set(self.names)
+        if self.reml or held:
+            return float("inf")
         discrete = all(
             rv.dtype.startswith(("int", "uint", "bool")) for rv in self.model.observed_RVs
         )

@@ -92,3 +92,21 @@ def test_what_cannot_be_integrated_under_a_flat_measure():
         pymle.compile(regression(), reml=["beta"], fixed={"beta[a]": 1.0})
     with pytest.raises(pymle.ModelError, match="its role is `observed`"):
         pymle.compile(regression(), reml=["y"])
+
+
+def test_flat_measures_and_laws_of_held_effects_are_no_probabilities():
+    """Of discrete data a likelihood is at most one; integrals over coefficients are not."""
+    unit = 1e-3
+    with pm.Model() as model:
+        beta, rate = pm.Normal("beta", 0, 1), pm.Exponential("rate", 1)
+        pm.Bernoulli("y", logit_p=beta * unit, observed=[0, 1])
+        pm.Poisson("k", rate, observed=1)
+    laplace = np.log(0.25) + 0.5 * np.log(2 * np.pi) - 0.5 * np.log(0.5 * unit**2)
+    found = pymle.compile(model, reml=["beta"]).logp({"rate": 1.0})
+    assert found == pytest.approx(laplace - 1.0, abs=1e-9)
+    held = 1e-3 * RNG.normal(size=30)
+    with pm.Model() as model:
+        tau = pm.HalfNormal("tau", 1)
+        pm.Poisson("y", pm.math.exp(pm.Normal("u", 0, tau, shape=30)), observed=np.ones(30, int))
+    fit = pymle.find_MLE(model, fixed={"u": held}, progressbar=False)
+    assert float(fit.params["tau"]) == pytest.approx(np.sqrt(np.mean(held**2)), rel=1e-6)
