@@ -57,3 +57,29 @@ def test_intrinsic_autoregression_is_normalised_in_its_scale():
         precision = (DEGREES - WEIGHTS) / value**2 + 1.0 / sum_sd**2
         # The sum is held to one part in 10^5: so many digits are lost in either matrix.
         assert likelihood.logp({"scale": value}) == pytest.approx(marginal(precision), abs=1e-7)
+
+
+def test_a_multivariate_normal_with_a_precision_keeps_its_neighbours():
+    """The usual way to write a CAR without `pm.CAR`."""
+    with pm.Model() as model:
+        tau = pm.Gamma("tau", 2, 2)
+        phi = pm.MvNormal("phi", mu=np.zeros(AREAS), tau=tau * (DEGREES - 0.6 * WEIGHTS))
+        pm.Normal("y", phi, NOISE, observed=Y)
+    found = pymle.compile(model).logp({"tau": 2.0})
+    assert found == pytest.approx(marginal(2.0 * (DEGREES - 0.6 * WEIGHTS)), abs=1e-9)
+
+
+def test_the_law_of_kept_areas_by_a_potential_is_no_obstacle_to_drawing_counts():
+    counts = np.random.default_rng(2).poisson(np.exp(1.0 + np.sin(np.arange(AREAS))) * 5)
+    with pm.Model() as model:
+        b, tau = pm.Normal("b", 0, 5), pm.Gamma("tau", 2, 2)
+        phi = pm.Flat("phi", shape=AREAS)
+        precision = DEGREES - 0.6 * WEIGHTS
+        form = pm.math.dot(phi, pm.math.dot(precision, phi))
+        pm.Potential("law", 0.5 * AREAS * pm.math.log(tau) - 0.5 * tau * form)
+        pm.Poisson("y", pm.math.exp(b + phi), observed=counts)
+    fit = pymle.find_MLE(model, random=["phi"], progressbar=False)
+    limits = fit.predict(draws=400).table[["prediction_lower", "prediction_upper"]]
+    assert ((limits.iloc[:, 0] <= counts) & (counts <= limits.iloc[:, 1])).mean() > 0.8
+    with pytest.raises(pymle.AnalysisError, match="`law`"):
+        fit.simulate(2)

@@ -23,6 +23,8 @@ from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import AnalysisError
 from pymle.model import compat, walks
+from pymle.model.evidence import Evidence
+from pymle.model.predictive.levels import effects_read
 from pymle.model.problem import Problem
 from pymle.model.roles import PRIOR
 
@@ -53,7 +55,7 @@ class Simulator:
     ------
     AnalysisError
         The likelihood contains a Potential, which says how likely data are and not how to
-        draw them.
+        draw them; one that is the law of effects that are kept is no obstacle.
 
     Notes
     -----
@@ -75,7 +77,7 @@ class Simulator:
         given: Sequence[str] = (),
     ) -> None:
         self._problem = problem
-        self.names = _checked_names(problem, names)
+        self.names = _checked_names(problem, names, kept)
         effects = problem.effects
         lawless = [n for n in (effects.flat if effects else ()) if n not in kept]
         if lawless:
@@ -196,9 +198,12 @@ def values_read(graphs: Iterable[Any]) -> set[Any]:
     return found
 
 
-def _checked_names(problem: Problem, names: Iterable[str] | None) -> tuple[str, ...]:
+def _checked_names(
+    problem: Problem, names: Iterable[str] | None, kept: Sequence[str]
+) -> tuple[str, ...]:
     priors = problem.roles.names(PRIOR)
-    parts = [p.name for p in problem.model.potentials if p.name not in priors]
+    parts = [p for p in problem.model.potentials if p.name not in priors]
+    parts = [p.name for p in parts if not _is_law_of(problem, p, kept)]
     if parts:
         raise AnalysisError.potential_cannot_simulate(parts)
     known = [rv.name for rv in problem.model.observed_RVs]
@@ -207,6 +212,14 @@ def _checked_names(problem: Problem, names: Iterable[str] | None) -> tuple[str, 
         if name not in known:
             raise AnalysisError.unknown_variable(name, known)
     return tuple(wanted)
+
+
+def _is_law_of(problem: Problem, potential: Any, kept: Sequence[str]) -> bool:
+    """Whether a Potential says how likely effects are that are kept, and nothing about data."""
+    read = effects_read(problem, [potential])
+    if not read or not set(read) <= set(kept):
+        return False
+    return not Evidence(problem.model).holds_data(potential, beside=problem.model[read[0]])
 
 
 def _resized(rv: Any, size: tuple[int, ...] | None) -> Any:
