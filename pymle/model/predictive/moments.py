@@ -340,6 +340,7 @@ _FORMULAS: Mapping[str, Callable[..., Moments]] = {
     "BetaBinomialRV": _beta_binomial,
     "BetaRV": _beta,
     "BinomialRV": lambda n, p: Moments(n * p, n * p * (1.0 - p), 0.0, n),
+    "CauchyRV": lambda mu, sigma: Moments(mu * np.nan, sigma * np.inf),
     "CategoricalRV": lambda p: Moments(p, None, 0.0, 1.0, categories=True),
     "ChiSquareRV": lambda df: _positive(df, 2.0 * df),
     "DiracDeltaRV": lambda c: Moments(c, _NONE_MOVES),
@@ -353,6 +354,7 @@ _FORMULAS: Mapping[str, Callable[..., Moments]] = {
     "GammaRV": lambda shape, scale: _positive(shape * scale, shape * scale**2),
     "GeometricRV": lambda p: Moments(1.0 / p, (1.0 - p) / p**2, 1.0),
     "GumbelRV": lambda mu, beta: Moments(mu + _EULER * beta, np.pi**2 / 6.0 * beta**2),
+    "HalfCauchyRV": lambda loc, sigma: _positive(loc + sigma * np.inf, sigma * np.inf),
     "HalfNormalRV": lambda loc, sigma: Moments(
         loc + sigma * np.sqrt(2 / np.pi), sigma**2 * (1.0 - 2.0 / np.pi)
     ),
