@@ -125,6 +125,9 @@ class Direct(Marginal):
 
     def _search(self, x: np.ndarray, nearest: Mode | None) -> Mode | None:
         at = self._look(x, self._start if nearest is None else nearest.look.u)
+        if not at.finite and nearest is not None:
+            # Too far from there: standardised effects have a start that suits everywhere.
+            nearest, at = None, self._look(x, self._start)
         if not at.finite:
             return None
         if nearest is not None and not self._linear:
