@@ -94,9 +94,8 @@ def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
         at = data_place(problem, name)
         if at is None:
             raise AnalysisError.cannot_penalise(
-                f"the values of `{name}` are a single number, computed in the model, or equal to "
-                "another array of it (numbers of trials that are all successes: pass them as "
-                "`pm.Data`), and no other outcomes can be put in their place"
+                f"the values of `{name}` are a single number, or computed in the model, and no "
+                "other outcomes can be put in their place (pass them as an array, or as `pm.Data`)"
             )
 
         def logps(outcome: int, at: int = at, place: int = place) -> np.ndarray:
@@ -108,9 +107,7 @@ def _penalised_call(problem: Problem, programs: dict[Any, Any]) -> Any:
         if values is None:
             raise AnalysisError.cannot_penalise(
                 f"`{name}` has more than {MOST_OUTCOMES} outcomes, or some that are not counted "
-                "from zero (observations equal to another array of the model, such as the "
-                "numbers of trials where all are successes, cannot be told from it: pass that "
-                "array as `pm.Data`)"
+                "from zero"
             )
         found.append(Outcomes(at, place, values))
     key = tuple(tuple(each.values) for each in found)
@@ -151,6 +148,26 @@ def unpenalised(problem: Problem, likelihood: Likelihood, x: np.ndarray) -> floa
     return float(
         sum(np.sum(np.asarray(w) * np.asarray(l)) for w, l in zip(weights, each, strict=True))
     )
+
+
+def check_penalised(problem: Problem, likelihood: Likelihood, x: np.ndarray) -> None:
+    """Say that it is the penalty that has no value, if that is what is wrong.
+
+    Parameters
+    ----------
+    problem : Problem
+    likelihood : Likelihood
+    x : numpy.ndarray, shape (k,)
+
+    Raises
+    ------
+    AnalysisError
+    """
+    if problem.penalty is not None and np.isfinite(unpenalised(problem, likelihood, x)):
+        raise AnalysisError.cannot_penalise(
+            "that information is singular where the search starts: parameters are not identified "
+            "(collinear columns, a column of zeros). A fit without `penalty=` names them"
+        )
 
 
 def _marginal_of(problem: Problem, weights: list[np.ndarray] | None, *, quick: bool) -> Marginal:

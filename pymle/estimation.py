@@ -16,6 +16,7 @@ import numpy as np
 from pymle.bind import (
     call_at,
     check_inner,
+    check_penalised,
     checked_weights,
     likelihood_of,
     natural_function,
@@ -207,6 +208,7 @@ class Estimator:
                 sentences = impossible_terms(problem, natural)
                 if not sentences:
                     check_inner(problem, likelihood, x0)
+                    check_penalised(problem, likelihood, x0)
                 explanation = " ".join([*sentences, at_values(problem, natural)])
                 raise PointError.not_finite_likelihood(explanation)
             x0 = found

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from pytensor.graph.basic import Constant
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.shape import Shape, Shape_i
 
 from pymle.errors import AnalysisError
 from pymle.model.roles import PRIOR, RANDOM
-from pymle.model.sources import observed_sources
+from pymle.model.sources import observed_sources, source_of
 
 #: Distributions whose entries take values from zero to a number that their parameters give.
 _FINITE = frozenset(
@@ -71,10 +74,35 @@ def why_not_finite(problem: Any) -> str:
     for rv in model.observed_RVs:
         law = law_of(rv)
         if law not in _FINITE:
-            return f"`{rv.name}` is {law}, which takes infinitely many values"
+            return (
+                f"`{rv.name}` is {law}; outcomes are added up for Bernoulli, binomial, "
+                "categorical and ordered variables (write multinomial counts as Categorical rows "
+                "with `weights=`)"
+            )
         if not np.issubdtype(np.dtype(rv.dtype), np.integer):
             return f"`{rv.name}` is not an integer"
+        if _enters_elsewhere(model, rv):
+            return (
+                f"the values of `{rv.name}` are predictors too (lags, say), which would change "
+                "with them; pass the predictors as data of their own"
+            )
     return ""
+
+
+def _enters_elsewhere(model: Any, rv: Any) -> bool:
+    """Whether the observed values feed the parameters of some variable, or a Potential."""
+    source = source_of(model.rvs_to_values[rv])
+    if isinstance(source, Constant):
+        return False
+    graphs = [value for each in model.basic_RVs for value in each.owner.inputs]
+    graphs += model.potentials
+    # Shapes do not depend on values.
+    shapes = [
+        v
+        for v in ancestors(graphs)
+        if v.owner is not None and isinstance(v.owner.op, Shape | Shape_i)
+    ]
+    return source in set(ancestors(graphs, blockers=shapes))
 
 
 def data_place(problem: Any, name: str) -> int | None:

@@ -25,15 +25,29 @@ def observed_sources(model: Any) -> dict[str, str]:
     named = set(model.data_vars)
     out = {}
     for rv in model.observed_RVs:
-        value = model.rvs_to_values[rv]
-        while value.owner is not None and _passes(value.owner.op):
-            value = value.owner.inputs[0]
+        value = source_of(model.rvs_to_values[rv])
         if value in named:
             out[rv.name] = value.name
         elif rv.name.endswith("_observed") and value.name is None:
             # The part of missing data that was seen goes by the name that the user gave.
             out[rv.name] = rv.name.removesuffix("_observed")
     return out
+
+
+def source_of(value: Any) -> Any:
+    """The variable behind casts and checks of a shape.
+
+    Parameters
+    ----------
+    value : Variable
+
+    Returns
+    -------
+    Variable
+    """
+    while value.owner is not None and _passes(value.owner.op):
+        value = value.owner.inputs[0]
+    return value
 
 
 def _passes(op: Any) -> bool:

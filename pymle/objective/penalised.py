@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+#: Eigenvalue of the information, scaled to a unit diagonal, that is zero (for each coordinate).
+_SINGULAR = 64.0 * float(np.finfo(float).eps)
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -83,8 +86,13 @@ def penalised(
         return total
 
     def penalty(x: Any, held: Any, weights: Any, data: Any) -> Any:
-        sign, value = jnp.linalg.slogdet(information(x, held, weights, data))
-        half = jnp.where(sign > 0, 0.5 * value, -jnp.inf)
+        found = information(x, held, weights, data)
+        sign, value = jnp.linalg.slogdet(found)
+        # A determinant that is rounding alone is zero: parameters are not identified.
+        plain = jax.lax.stop_gradient(found)
+        unit = jnp.sqrt(jnp.abs(jnp.diagonal(plain)))
+        lowest = jnp.linalg.eigvalsh(plain / jnp.outer(unit, unit))[0]
+        half = jnp.where((sign > 0) & (lowest > _SINGULAR * size), 0.5 * value, -jnp.inf)
         return half - jnp.sum(x[logs])
 
     def with_penalty(x: Any, held: Any, weights: Any, data: Any) -> tuple:
@@ -159,8 +167,10 @@ def find_outcomes(
     seen: Any = 0.0
     for outcome in range(most + 1):
         with np.errstate(all="ignore"):
-            probability = np.exp(np.asarray(logps(outcome), dtype=np.float64))
-        possible = np.isfinite(probability) & (probability > 0)
+            logp = np.asarray(logps(outcome), dtype=np.float64)
+            probability = np.exp(logp)
+        # One whose probability underflows here is possible all the same: elsewhere it counts.
+        possible = np.isfinite(logp)
         if np.any(possible):
             found.append(outcome)
             seen = seen + np.where(possible, probability, 0.0)

@@ -172,3 +172,22 @@ def test_other_arguments_are_refused():
         pymle.find_MLE(model, penalty="ridge", progressbar=False)
     with pytest.raises(pymle.AnalysisError, match="constraints"):
         pymle.find_MLE(model, penalty="firth", constraints="beta[PI] = 0", progressbar=False)
+
+
+def test_a_far_start_leaves_no_outcome_out():
+    """At the start most probabilities underflow: (y + 1/2) / (n + 1) all the same."""
+    with pm.Model() as model:
+        eta = pm.Normal("eta", 0, 5, initval=-12.0)
+        pm.Binomial("y", 190, logit_p=eta, observed=[185])
+    fit = pymle.find_MLE(model, penalty="firth", progressbar=False)
+    np.testing.assert_allclose(fit.params["eta"], np.log(185.5 / 5.5), rtol=1e-8)
+
+
+def test_outcomes_that_are_predictors_too_are_refused():
+    with pm.Model() as model:
+        seen = pm.Data("seen", np.array([0, 1, 1, 0, 1, 0, 0, 1]))
+        before = pm.math.concatenate([np.zeros(1), seen[:-1]])
+        slope = pm.Normal("slope", 0, 5)
+        pm.Bernoulli("y", logit_p=pm.Normal("a", 0, 5) + slope * before, observed=seen)
+    with pytest.raises(pymle.AnalysisError, match="`y` are predictors too"):
+        pymle.find_MLE(model, penalty="firth", progressbar=False)
