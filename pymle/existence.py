@@ -24,6 +24,7 @@ from pymle.verdict import (
     find_randomness,
     find_separation,
     find_trouble,
+    find_wrong_slopes,
     grows,
     is_suspicious,
     separated,
@@ -40,6 +41,29 @@ _GROWING = {
     Status.FLAT,
     Status.SADDLE,
     Status.INCONSISTENT,
+}
+#: Advice where a correlation is one in size, or a standard deviation among them zero.
+_LINE = (
+    "A correlation is estimated at one in size (or a standard deviation at zero): the quantities "
+    "lie on a line, and the data do not tell them apart. Compare with models without the "
+    "correlation or without one of the quantities by `fit.aic`, or keep the priors with "
+    "`pymle.find_MAP`. The standard errors of the others are conditional on the edge."
+)
+#: What to do where entries that constrain each other are at an edge: none can be fixed alone.
+_AT_EDGES = {
+    "ordered": (
+        "Two entries of an ordered variable meet: the data hold nothing between them, such as a "
+        "category that never occurred. Merge that category with a neighbour (recode the outcome); "
+        "the standard errors of the others are conditional on this and stay the same."
+    ),
+    "correlation": _LINE,
+    "cholesky": _LINE,
+    "simplex": (
+        "A share is estimated at zero: a category that never occurred, or a component without "
+        "members. `fit.profile` gives its one-sided limit; leave it out of the model and compare, "
+        "or keep the priors with `pymle.find_MAP`. The standard errors of the others are "
+        "conditional on the edge."
+    ),
 }
 #: Statuses after which the numbers themselves are looked at.
 _DOUBTED = {Status.INCONSISTENT, Status.NOT_CONVERGED, Status.FLAT, Status.SADDLE}
@@ -99,6 +123,7 @@ def diagnose(
     Diagnosis
     """
     solution, labels = found.solution, problem.layout.free_labels
+    verdict = _worded(problem, verdict)
     plain = Diagnosis(verdict, tails)
     if before is not None and before.edges is not None:
         edges = before.edges
@@ -114,6 +139,11 @@ def diagnose(
             return replace(plain, verdict=troubled(verdict, random))
     if not likelihood.has_score:
         return plain
+    if likelihood.route != "jax" and verdict.ok:
+        # Gradients of custom operations are their authors': every entry is looked at.
+        wrong = find_wrong_slopes(likelihood, solution, curvature, labels)
+        if wrong is not None:
+            return replace(plain, verdict=troubled(verdict, wrong))
     # Where everything beside the tails is settled the likelihood has a limit: it does not grow.
     limit = tails is not None and not tails.rising and _holds(tails, solution, curvature)
     growing = verdict if limit else _growing(problem, likelihood, found, verdict)
@@ -124,7 +154,8 @@ def diagnose(
         if edges is not None:
             again = replace(found, solution=edges.solution)
             return Diagnosis(verdict, tails, edges=edges, again=again)
-    if problem.effects is None:
+    # (What Firth's penalty adds belongs to all observations together.)
+    if problem.effects is None and problem.penalty is None:
         real = problem.coordinates.real_coordinates
         if is_suspicious(likelihood.value, solution, curvature, verdict, real):
             others = any(term.kind != "observed" for term in problem.terms)
@@ -144,6 +175,20 @@ def diagnose(
         if trouble is not None:
             return replace(plain, verdict=troubled(verdict, trouble))
     return plain
+
+
+def _worded(problem: Problem, verdict: Verdict) -> Verdict:
+    """The same, with advice that fits entries that constrain each other."""
+    if verdict.status is not Status.BOUNDARY:
+        return verdict
+    layout = problem.layout
+    kinds: dict[str, str] = {}
+    for block in layout.blocks:
+        own = (*block.labels, *layout.free_labels[block.free])
+        kinds |= dict.fromkeys(own, block.support.kind)
+    found = {kinds.get(label, "") for label in verdict.parameters}
+    advice = _AT_EDGES.get(found.pop()) if len(found) == 1 else None
+    return verdict if advice is None else replace(verdict, advice=advice)
 
 
 def _separated(

@@ -264,8 +264,9 @@ class Coordinates:
         for block in self.layout.blocks:
             count = block.free.stop - block.free.start
             if not block.support.elementwise:
-                low.append(_diagonal(block))
-                high.append(np.zeros(count, dtype=bool))
+                bounded = np.full(count, block.support.kind == "correlation")
+                low.append(bounded | _diagonal(block) | _steps(block))
+                high.append(bounded)
                 continue
             a = np.isfinite(lower[block.natural][~block.fixed])
             b = np.isfinite(upper[block.natural][~block.fixed])
@@ -288,12 +289,15 @@ class Coordinates:
     def bent_coordinates(self) -> np.ndarray:
         """Which unconstrained coordinates are a log or log-odds of one natural entry.
 
-        The diagonal of a packed Cholesky factor is among them: at zero a correlation is one.
+        The diagonal of a packed Cholesky factor is among them: at zero a correlation is one. So are
+        the steps between ordered entries, and correlations on the scale of their hyperbolic
+        arctangents.
         """
         out = np.zeros(self.layout.size, dtype=bool)
         for block in self.layout.blocks:
             elementwise = block.support.kind in {"positive", "interval"}
-            out[block.free] = elementwise or _diagonal(block)
+            tanh = type(block.support.transform).__name__ == "PackedCorrelationTransform"
+            out[block.free] = elementwise or tanh or (_diagonal(block) | _steps(block))
         return out
 
     def saturated(self, natural: np.ndarray) -> list[tuple[slice, tuple[str, ...]]]:
@@ -378,6 +382,14 @@ def _diagonal(block: Block) -> np.ndarray:
     out = np.zeros(block.free.stop - block.free.start, dtype=bool)
     if block.support.kind == "cholesky" and len(out) == block.size:
         out[diagonal_of_packed(block.shape)] = True
+    return out
+
+
+def _steps(block: Block) -> np.ndarray:
+    """Which coordinates are logs of steps between ordered entries; all False if none."""
+    out = np.zeros(block.free.stop - block.free.start, dtype=bool)
+    if block.support.kind == "ordered" and len(out) == block.size:
+        out.reshape(-1, block.shape[-1])[:, 1:] = True
     return out
 
 

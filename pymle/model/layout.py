@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,9 @@ class Layout:
     def free_labels(self) -> tuple[str, ...]:
         """One label per unconstrained coordinate.
 
-        Where entries constrain each other the coordinates have no natural entry of their
-        own; they are numbered.
+        Where entries constrain each other the coordinates are those of single entries (of a
+        Cholesky factor, of correlations), steps between entries (``cut[1] - cut[0]``), or, where
+        they belong to none, numbered.
         """
         out: list[str] = []
         for block in self.blocks:
@@ -109,11 +111,7 @@ class Layout:
                     lab for lab, held in zip(block.labels, block.fixed, strict=True) if not held
                 ]
             else:
-                count = block.free.stop - block.free.start
-                if block.support.kind == "cholesky" and count == block.size:
-                    out += block.labels  # the diagonal on a log scale, the rest as it is
-                    continue
-                out += [f"{block.name} (coordinate {i})" for i in range(count)]
+                out += _coordinate_labels(block)
         return tuple(out)
 
     def block(self, name: str) -> Block:
@@ -139,6 +137,26 @@ class Layout:
     def to_point(self, natural: np.ndarray) -> dict[str, np.ndarray]:
         """Natural-scale point by variable name."""
         return {b.name: np.array(natural[b.natural]).reshape(b.shape) for b in self.blocks}
+
+
+def _coordinate_labels(block: Block) -> list[str]:
+    """Labels of the coordinates of a variable whose entries constrain each other."""
+    count, labels, kind = block.free.stop - block.free.start, block.labels, block.support.kind
+    if kind == "cholesky" and count == block.size:
+        return list(labels)  # the diagonal on a log scale, the rest as it is
+    if kind == "ordered" and count == block.size:
+        last = block.shape[-1]  # the first entry, then logs of steps
+        rows = [labels[at : at + last] for at in range(0, count, last)]
+        return [x for row in rows for x in (row[0], *(f"{b} - {a}" for a, b in pairwise(row)))]
+    n = round((1 + np.sqrt(1 + 8 * count)) / 2)
+    below = [(i, j) for i in range(1, n) for j in range(i)]
+    transform = type(block.support.transform).__name__ if len(below) == count else ""
+    if transform == "PackedCorrelationTransform" and block.size == count:
+        place = {(i, j): at for at, (i, j) in enumerate(combinations(range(n), 2))}
+        return [labels[place[j, i]] for i, j in below]
+    if transform == "CorrelationFactorTransform" and block.size == n * n:
+        return [labels[i * n + j] for i, j in below]
+    return [f"{block.name} (coordinate {i})" for i in range(count)]
 
 
 def make_layout(

@@ -2,7 +2,7 @@
 
 from pymle.verdict.assess import assess, derivative_check, is_level
 from pymle.verdict.curvature import Curvature, curvature_of
-from pymle.verdict.numerics import find_randomness, find_trouble, troubled
+from pymle.verdict.numerics import find_randomness, find_trouble, find_wrong_slopes, troubled
 from pymle.verdict.records import Status, Verdict
 from pymle.verdict.ridge import Ridge, look_along
 from pymle.verdict.separation import Separation, find_separation, is_suspicious, separated
@@ -30,6 +30,7 @@ __all__ = [
     "find_separation",
     "find_tails",
     "find_trouble",
+    "find_wrong_slopes",
     "grows",
     "is_level",
     "is_suspicious",

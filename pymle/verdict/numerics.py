@@ -116,6 +116,37 @@ def find_trouble(
     return None
 
 
+def find_wrong_slopes(
+    objective: Objective,
+    solution: Solution,
+    curvature: Curvature | None,
+    labels: Sequence[str],
+) -> Trouble | None:
+    """Coordinates whose slope disagrees with differences of the log-likelihood.
+
+    Parameters
+    ----------
+    objective : Objective
+    solution : Solution
+    curvature : Curvature or None
+    labels : sequence of str
+
+    Returns
+    -------
+    Trouble or None
+
+    Notes
+    -----
+    Four values for each coordinate. `derivative_check` looks along one direction only, where a
+    gradient that is wrong in one entry of many does not show.
+    """
+    if solution.score is None or not np.isfinite(solution.value) or len(labels) > _MOST:
+        return None
+    sizes = _steps(solution, curvature)
+    noise = noise_of(objective, solution.x, 0.2 * sizes)
+    return _wrong_slopes(objective, solution, sizes, noise, labels)
+
+
 def noise_of(objective: Objective, x: np.ndarray, short: np.ndarray) -> float:
     """Spread of the log-likelihood about a smooth curve over distances that are next to none.
 

@@ -148,6 +148,15 @@ class Verdict:
         """Whether the point is certified as a strict local maximum to rounding error."""
         return self.status is Status.MAXIMUM
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether the log-likelihood was seen to grow without bound where the search ended.
+
+        Its value is then where the search stopped, and nothing can be compared with it.
+        """
+        seen = "growth" in self.evidence or bool(self.evidence.get("unbounded"))
+        return self.status is Status.NO_MAXIMUM and seen
+
     def __str__(self) -> str:
         text = f"{self.status.value}: {self.status.sentence}"
         if self.parameters:

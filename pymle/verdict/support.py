@@ -132,7 +132,7 @@ def find_edges(objective: Objective, solution: Solution) -> Edges | None:
     for _ in range(_ROUNDS):
         sides = _edges_at(objective, x)
         if not sides:
-            break
+            return None  # none at all, or none any more where everything else is at its best
         found = sides
         for i, side in sides.items():
             x = _moved_to_edge(objective, x, i, side)
@@ -330,7 +330,7 @@ def at_the_edge(
         return replace(
             verdict,
             status=Status.NO_MAXIMUM,
-            evidence=evidence,
+            evidence={**evidence, "unbounded": True},
             advice=advice,
             parameters=edges.towards(labels),
         )

@@ -221,7 +221,7 @@ def empty_category() -> None:
     CASES,
     "The middle category of an ordinal outcome never occurred: two cutpoints meet.",
     EDGE,
-    AWAY,
+    names=("cut[1] - cut[0]",),
 )
 def ordinal_without_a_middle() -> None:
     x = np.tile([-1.0, 0.0, 1.0, 0.5], 8)
@@ -347,3 +347,14 @@ def no_arch_effect() -> None:
     y = np.array([2.0, 0.1, -2.1, 0.2, 1.9, -0.1, -2.0, 0.15, 2.2, -0.2, 1.8, 0.1])
     a0, a1 = pm.HalfNormal("a0", 1), pm.Uniform("a1", 0, 1)
     pm.Normal("y", 0, pm.math.sqrt(a0 + a1 * y[:-1] ** 2), observed=y[1:])
+
+
+@register(
+    CASES, "Pairs on one line: their correlation (an LKJCorr prior) is estimated at one.", EDGE
+)
+def lkj_correlation_at_one() -> None:
+    pair = pm.LKJCorr("pair", n=2, eta=2)
+    rho = pair[0] if pair.ndim == 1 else pair[1, 0]
+    cov = pt.stack([pt.stack([1.0, rho]), pt.stack([rho, 1.0])])
+    y = np.linspace(-1.5, 1.5, 8)
+    pm.MvNormal("y", np.zeros(2), cov=cov + 1e-2 * pt.eye(2), observed=np.column_stack([y, y]))

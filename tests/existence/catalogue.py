@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pymc as pm
 import pytest
@@ -26,8 +26,8 @@ class Case:
     named : tuple of str
         Labels that `verdict.parameters` must hold.
     words : tuple of str
-        What the advice must speak of.
-    start : dict or None
+        What the advice, or the error, must speak of.
+    arguments : dict
         Passed to `find_MLE`.
     theme : str
         ``separation``, ``unbounded``, ``support`` or ``numerics``.
@@ -40,7 +40,7 @@ class Case:
     statuses: frozenset[str]
     named: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    start: dict | None = None
+    arguments: dict = field(default_factory=dict)
     theme: str = ""
     slow: bool = False
 
@@ -49,13 +49,15 @@ CASES: list[Case] = []
 THEME = ["separation"]
 
 
-def case(statuses, named=(), words=(), start=None, *, slow=False):
+def case(statuses, named=(), words=(), start=None, *, slow=False, random=None):
     """Put a builder on the list."""
+    given = {"start": start, "random": random}
+    arguments = {name: value for name, value in given.items() if value is not None}
 
     def put(build):
         wanted = frozenset([statuses] if isinstance(statuses, str) else statuses)
         name = build.__name__.replace("_", "-")
-        more = {"start": start, "theme": THEME[-1], "slow": slow}
+        more = {"arguments": arguments, "theme": THEME[-1], "slow": slow}
         CASES.append(Case(name, build, wanted, tuple(named), tuple(words), **more))
         return build
 
@@ -74,12 +76,14 @@ def of_theme(theme):
 def examined(each):
     """The fit of a case, its verdict being one of those that are right, named and explained."""
     if not each.statuses:
-        with pytest.raises(pymle.ModelError):
-            pymle.find_MLE(each.build(), start=each.start, progressbar=False)
+        with pytest.raises(pymle.PymleError) as caught:
+            pymle.find_MLE(each.build(), **each.arguments, progressbar=False)
+        for word in each.words:
+            assert word in str(caught.value)
         return None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit = pymle.find_MLE(each.build(), start=each.start, progressbar=False)
+        fit = pymle.find_MLE(each.build(), **each.arguments, progressbar=False)
     verdict = fit.verdict
     assert verdict.status in each.statuses, str(verdict)
     told = any(issubclass(w.category, pymle.NotCertifiedWarning) for w in caught)

@@ -25,9 +25,10 @@ from tests.existence import (
     cases_boundary,
     cases_identification,
     cases_maxima,
-    cases_no_maximum,
+    cases_numerics,
 )
 from tests.existence.case import Case
+from tests.existence.truths import TRUTHS
 
 SECONDS = 60
 
@@ -35,11 +36,10 @@ SECONDS = 60
 def _theirs() -> dict[str, Case]:
     """The list next door, in the same form."""
     out = {}
-    for each in cases_no_maximum.CASES:
-        name = each.name.replace("-", " ")
-        arguments: dict[str, Any] = {} if each.start is None else {"start": each.start}
-        truth = " or ".join(sorted(each.statuses)) or "refused"
-        out[name] = Case(name, truth, each.build, tuple(each.statuses), each.named, arguments)
+    for each in cases_numerics.CASES:
+        name, truth = each.name.replace("-", " "), TRUTHS[each.name]
+        wanted = tuple(each.statuses)
+        out[name] = Case(name, truth, each.build, wanted, each.named, each.arguments)
     return out
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.existence.cases_no_maximum import CASES, SAMPLE, X, examined, of_theme
+from tests.existence.cases_no_maximum import SAMPLE, X
+from tests.existence.cases_numerics import CASES, examined, of_theme
 
 
 @pytest.mark.filterwarnings("ignore::pymle.Notice")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pymle
 from tests.existence.cases_no_maximum import CASES, examined, of_theme
 
 #: How much the log-likelihood grows for every factor of e: the number of observations that a
@@ -31,3 +32,14 @@ def test_is_recognised(case):
 def test_every_rate_belongs_to_a_case():
     assert set(RATES) <= {case.name for case in CASES}
     assert all(np.isfinite(rate) for rate in RATES.values())
+
+
+@pytest.mark.filterwarnings("ignore::pymle.errors.NotCertifiedWarning")
+def test_nothing_is_compared_with_where_the_search_stopped():
+    [case] = [case for case in CASES if case.name == "constant-observations"]
+    fit = examined(case)
+    assert fit.verdict.unbounded
+    with pytest.raises(pymle.AnalysisError, match="no maximum"):
+        fit.conf_int(method="profile")
+    with pytest.raises(pymle.AnalysisError, match="grows without bound"):
+        pymle.compare({"one": fit, "two": fit})

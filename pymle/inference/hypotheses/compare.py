@@ -51,6 +51,11 @@ def compare_table(fits: Mapping[str, Fitted], by: str = "aic") -> pd.DataFrame:
                 f"`{name}` has log-likelihood {estimate.loglik} ({estimate.verdict.status.value}). "
                 "Leave it out, or mend the fit."
             )
+        if estimate.verdict.unbounded:
+            raise AnalysisError.not_comparable(
+                f"the log-likelihood of `{name}` grows without bound, and its value is where the "
+                "search stopped. Leave it out, or mend the fit (`fit.verdict.advice`)."
+            )
         rows[name] = {
             "loglik": estimate.loglik,
             "nparams": estimate.nparams,

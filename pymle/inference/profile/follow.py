@@ -35,7 +35,13 @@ __all__ = [
 ]
 
 #: Fits that profiles cannot start from.
-_REFUSED = {Status.SADDLE, Status.NOT_CONVERGED, Status.INCONSISTENT, Status.SUPPORT}
+_REFUSED = {
+    Status.SADDLE,
+    Status.NOT_CONVERGED,
+    Status.NOISY,
+    Status.INCONSISTENT,
+    Status.SUPPORT,
+}
 #: How often a profile may be begun again from a better fit.
 _BETTER = 5
 #: First step where the curvature suggests none: on a log or log-odds line, and as a share.
@@ -108,7 +114,7 @@ def check_profiles(fitted: Fitted, what: str) -> None:
         raise AnalysisError.needs_mle(what)
     if estimate.weights_kind == "sampling":
         raise AnalysisError.sampling_weights(what)
-    if estimate.verdict.status in _REFUSED:
+    if estimate.verdict.status in _REFUSED or estimate.verdict.unbounded:
         raise AnalysisError.needs_maximum(what, estimate.verdict.status.value)
 
 
@@ -201,7 +207,8 @@ def better_start(fitted: Fitted, place: Place) -> Fitted | None:
         found = fitted.refit(start=point)
     except PointError:
         return None  # on the edge of the support in floating point
-    usable = found.estimate.verdict.status not in _REFUSED
+    verdict = found.estimate.verdict
+    usable = verdict.status not in _REFUSED and not verdict.unbounded
     return found if usable and found.estimate.maximum > place.value - 1e-6 else None
 
 
