@@ -7,6 +7,7 @@ from scipy import stats
 from scipy.integrate import quad
 
 import pymle
+from pymle import bind
 
 GROUP = np.repeat(np.arange(5), 4)
 Y = np.random.default_rng(4).normal(size=20)
@@ -55,3 +56,21 @@ def test_a_saddle_of_the_inner_search_is_left():
     assert likelihood.logp({"tau": sd}) == pytest.approx(expected, abs=1e-6)
     modes = pymle.find_MLE(model, progressbar=False).random_effects().modes["u"]
     assert (modes > 0.9).all()
+
+
+@pytest.mark.parametrize("largest", [bind._DIRECT, 0])
+def test_a_search_that_is_too_far_from_the_last_mode_begins_anew(largest, monkeypatch):
+    """Standardised effects at the mode of a small scale overflow at a large one."""
+    group, counts = np.repeat(np.arange(4), 3), np.array([9, 7, 8, 0, 1, 0, 3, 2, 4, 0, 0, 0])
+    with pm.Model() as model:
+        a, tau = pm.Normal("a", 0, 5), pm.HalfNormal("tau", 1)
+        u = pm.Normal("u", 0, tau, shape=4)
+        pm.Poisson("y", pm.math.exp(a + u[group]), observed=counts)
+    monkeypatch.setattr(bind, "_DIRECT", largest)
+    fresh = bind.likelihood_of(pymle.compile(model)._problem)
+    far = np.array([0.5, np.log(2000.0)])
+    expected = fresh.value(far)
+    used = bind.likelihood_of(pymle.compile(model)._problem)
+    used.value(np.array([0.5, 0.0]))
+    assert np.isfinite(expected)
+    assert used.value(far) == pytest.approx(expected, rel=1e-10)

@@ -176,6 +176,7 @@ class Marginal(Likelihood):
         self.plan = plan
         self._count, self._shape = count, shape
         self._highest = -np.inf
+        self._moved = False
 
         def call(x: Any, held: Any, weights: Any, data: Any) -> tuple:
             static = jax.tree.unflatten(shape, data[count:-1])
@@ -193,6 +194,7 @@ class Marginal(Likelihood):
             rows=max(rows, plan.entries),
             **rest,
         )
+        self._begin = self._arguments[2][-1]
 
     def mode(self, x: np.ndarray) -> np.ndarray:
         """Conditional mode of the random effects (d,) on their own coordinates.
@@ -231,12 +233,16 @@ class Marginal(Likelihood):
         key = x.tobytes()
         if self._last is None or self._last.key != key:
             out = self._run("plain", x)
+            if self._moved and np.isnan(out[0]):
+                # Too far from that mode: standardised effects have a start that suits everywhere.
+                held, weights, data = self._arguments
+                out = self._programs["plain"](x, held, weights, (*data[:-1], self._begin))
             value = self._plausible(float(out[0]))
             self._last = Evaluation(key, value, np.asarray(out[1], dtype=np.float64), None)
             if value > self._highest:
                 self._highest = value
                 held, weights, data = self._arguments
-                self._arguments = held, weights, (*data[:-1], out[-1])
+                self._arguments, self._moved = (held, weights, (*data[:-1], out[-1])), True
         return self._last
 
     def further(self, x: np.ndarray) -> tuple[float, ...]:
