@@ -28,6 +28,8 @@ from pymle.version import VERSION
 
 #: Numbers in the group ``log_likelihood`` up to which it is computed.
 MOST_TERMS = 50_000_000
+#: Attributes of a tree whose posterior was sampled.
+_OF_ALL = ("inference_library", "inference_library_version", "objective", "verdict")
 #: What estimates are called.
 _ESTIMATES = {
     "mle": "maximum-likelihood",
@@ -86,7 +88,9 @@ def fit_tree(
         extra["asymptotic"] = asymptotic
     kept = {name: group for name, group in given.items() if name not in (*OWN, "asymptotic")}
     own = {name: group for name, group in own.items() if name not in kept}
-    return compat.tree({**kept, **extra, **own}, {**about, "posterior": "sampled"})
+    # What is said about asymptotic draws is not true of those of a sampler.
+    whole = {name: about[name] for name in _OF_ALL}
+    return compat.tree({**kept, **extra, **own}, {**whole, "posterior": "sampled"})
 
 
 def groups_of(tree: Any) -> dict[str, xr.Dataset]:

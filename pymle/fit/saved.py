@@ -237,7 +237,8 @@ class SavedFit(Readings):
                 "This fit has no random effects: nothing was integrated out (see `.roles`)."
             )
         shapes = {item.name: self._content.point[item.name].shape for item in predicted}
-        return effects_table(self._estimate, predicted, shapes, self._labelled, level)
+        covariance = self._content.covariance
+        return effects_table(self._estimate, predicted, shapes, self._labelled, level, covariance)
 
     @property
     def _estimate(self) -> Estimate:

@@ -13,7 +13,7 @@ from pymle.bind import point_function
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.fitted import Fitted
-from pymle.inference.covariance import standard_errors
+from pymle.inference.covariance import Covariance, estimate_covariance, standard_errors
 from pymle.inference.derived import Derived
 from pymle.inference.wald import limits_between
 from pymle.objective import AtModes
@@ -134,7 +134,9 @@ def random_effects(fitted: Fitted, level: float) -> RandomEffects:
         )
     shapes = {block.name: block.shape for block in effects.layout.blocks}
     items = predicted_effects(fitted)
-    return effects_table(fitted.estimate, items, shapes, fitted.problem.labelled, level)
+    sampling = fitted.estimate.weights_kind == "sampling"
+    covariance = estimate_covariance(fitted) if sampling else None
+    return effects_table(fitted.estimate, items, shapes, fitted.problem.labelled, level, covariance)
 
 
 def predicted_effects(fitted: Fitted) -> tuple[Derived, ...]:
@@ -178,6 +180,7 @@ def effects_table(
     shapes: Mapping[str, tuple[int, ...]],
     labelled: Callable[[str, np.ndarray], Any],
     level: float,
+    covariance: Covariance | None = None,
 ) -> RandomEffects:
     """Predicted effects with standard errors and limits.
 
@@ -190,6 +193,8 @@ def effects_table(
     labelled : callable
         Gives an array the dims and coords of a variable.
     level : float
+    covariance : Covariance, optional
+        On which tables rest; by default that of the observed information.
 
     Returns
     -------
@@ -198,7 +203,7 @@ def effects_table(
     value = np.concatenate([item.value for item in items])
     conditional = np.concatenate([np.asarray(item.conditional) for item in items])
     jacobian = np.concatenate([item.jacobian for item in items])
-    se = np.sqrt(conditional + standard_errors(estimate, jacobian) ** 2)
+    se = np.sqrt(conditional + standard_errors(estimate, jacobian, covariance) ** 2)
     low, high = (np.concatenate([getattr(i, side) for i in items]) for side in ("low", "high"))
     lower, upper, _ = limits_between(value, se, low, high, level)
     table = pd.DataFrame(

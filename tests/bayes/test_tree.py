@@ -147,6 +147,9 @@ def test_merged_with_a_sampled_posterior(normal):
     xr.testing.assert_equal(merged["sample_stats"], extra)
     assert merged["asymptotic"].sizes["draw"] == 50
     assert merged["asymptotic"].attrs["kind"] == "asymptotic draws"
+    about = normal.to_datatree(draws=50, random_seed=1, posterior=given).attrs
+    assert about["posterior"] == "sampled"
+    assert "draws" not in about
     mu, sigma = sampled["mu"].values[..., None], sampled["sigma"].values[..., None]
     expected = stats.norm(mu, sigma).logpdf(Y)
     np.testing.assert_allclose(merged["log_likelihood"]["y"], expected, rtol=1e-10)
@@ -204,3 +207,18 @@ def test_arguments(normal):
         warnings.simplefilter("error")
         groups = groups_of(normal.to_datatree(draws=5, log_likelihood=False))
     assert "log_likelihood" not in groups
+
+
+def test_random_effects_with_sampling_weights():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 50)
+        theta = pm.Normal("theta", mu, 5.0, shape=8)
+        pm.Normal("y", theta, ERRORS, observed=EFFECTS)
+    weighted = pymle.find_MLE(model, random=["theta"], weights=np.ones(8), weights_kind="sampling")
+    tree = groups_of(weighted.to_datatree(draws=1000, random_seed=1))
+    se = weighted.summary().loc["mu", "se"]
+    assert tree["posterior"]["mu"].values.std() == pytest.approx(se, rel=0.1)
+    effects = weighted.random_effects().table
+    remaining = effects["se"] ** 2 - effects["conditional_sd"] ** 2
+    share = 1 / (1 + (5.0 / ERRORS) ** 2)
+    np.testing.assert_allclose(remaining, (share * se) ** 2, rtol=1e-6)

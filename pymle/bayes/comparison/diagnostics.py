@@ -72,23 +72,32 @@ def convergence(draws: np.ndarray) -> Convergence:
 
 def _judged(draws: np.ndarray) -> tuple[float, float, float]:
     """Bulk and tail effective sample size, and R-hat, of one scalar (chains, draws)."""
-    # ArviZ has no R-hat for one chain: its halves are compared, each split once more.
-    several = draws if len(draws) > 1 else _halves(draws[0])
     if old_arviz():
         import arviz
 
         bulk, tail = arviz.ess(draws, method="bulk"), arviz.ess(draws, method="tail")
-        return float(bulk), float(tail), float(arviz.rhat(several, method="rank"))
-    array_stats = arrays_of_arviz()
-    bulk = array_stats.ess(draws, method="bulk")
-    tail = array_stats.ess(draws, method="tail", prob=(0.05, 0.95))
-    return float(bulk), float(tail), float(array_stats.rhat(several, method="rank"))
+        rhat = arviz.rhat
+    else:
+        array_stats = arrays_of_arviz()
+        bulk = array_stats.ess(draws, method="bulk")
+        tail = array_stats.ess(draws, method="tail", prob=(0.05, 0.95))
+        rhat = array_stats.rhat
+    if len(draws) > 1:
+        return float(bulk), float(tail), float(rhat(draws, method="rank"))
+    # ArviZ has none for one chain, whose two halves are compared all the same.
+    half = draws.shape[1] // 2
+    halves = np.stack([draws[0, :half], draws[0, draws.shape[1] - half :]])
+    folded = np.abs(halves - np.median(halves))
+    both = [float(rhat(_normal_scores(each), method="identity")) for each in (halves, folded)]
+    return float(bulk), float(tail), max(both)
 
 
-def _halves(chain: np.ndarray) -> np.ndarray:
-    """The two halves of a chain as chains of their own (2, n // 2), without the middle draw."""
-    half = len(chain) // 2
-    return np.stack([chain[:half], chain[len(chain) - half :]])
+def _normal_scores(draws: np.ndarray) -> np.ndarray:
+    """Normal quantiles of the ranks among all draws (Vehtari et al. 2021, section 4.1)."""
+    from scipy.stats import norm, rankdata
+
+    ranks = rankdata(draws).reshape(draws.shape)
+    return norm.ppf((ranks - 0.375) / (draws.size + 0.25))
 
 
 def old_arviz() -> bool:
