@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pymle.optimize import Objective, Solution, maximise
+from pymle.optimize import Objective, Solution, maximise, value_noise
 from pymle.verdict.records import Status, Verdict
 from pymle.verdict.support import Part
 
@@ -17,6 +17,9 @@ _WAY = 8.0
 _BACK, _GROWTH = 3.0, 0.2
 #: Growth over one step relative to the one before, if it is linear (a parabola has 0.6 at its top).
 _LINEAR = (0.75, 1.4)
+#: Slope at the end, relative to the growth, that is none any more; noise of the log-likelihood (under
+#: relative changes of 1e-12 of the point) up to which the slope can be believed.
+_STILL, _NOISE = 0.25, 1e-3
 #: Coordinates that are looked at, and the largest problem.
 _LOOKED_AT, _MOST = 4, 100
 
@@ -82,12 +85,22 @@ def find_growth(
         if way[i] < _WAY:
             break
         found = _growth(objective, end, int(i), float(np.sign(moved[i])), bool(bent[i]))
-        if found is None:
+        if found is None or _settled(objective, end, int(i), found):
             continue
         growth = Growth(labels[int(i)], float(np.sign(moved[i])), found, bool(bent[i]))
         if best is None or (growth.log, growth.rate) > (best.log, best.rate):
             best = growth
     return best
+
+
+def _settled(objective: Objective, end: Solution, i: int, rate: float) -> bool:
+    """Whether growth along a coordinate has come to its end, where the value is no rounding noise.
+
+    Seen from far behind, any log-likelihood grows linearly in the logarithm of a scale.
+    """
+    assert end.score is not None
+    still = abs(float(end.score[i])) < _STILL * rate
+    return still and value_noise(objective, end) < _NOISE
 
 
 def _growth(objective: Objective, end: Solution, i: int, side: float, bent: bool) -> float | None:
