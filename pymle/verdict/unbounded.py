@@ -17,8 +17,8 @@ _WAY = 8.0
 _BACK, _GROWTH = 3.0, 0.2
 #: Growth over one step relative to the one before, if it is linear (a parabola has 0.6 at its top).
 _LINEAR = (0.75, 1.4)
-#: Slope at the end, relative to the growth, that is none any more; noise of the log-likelihood (under
-#: relative changes of 1e-12 of the point) up to which the slope can be believed.
+#: Slope at the end, relative to the growth, that is none any more; noise of the log-likelihood
+#: (under relative changes of 1e-12 of the point) up to which the slope can be believed.
 _STILL, _NOISE = 0.25, 1e-3
 #: Coordinates that are looked at, and the largest problem.
 _LOOKED_AT, _MOST = 4, 100

@@ -75,7 +75,7 @@ def direct(probabilities, counts, start):
     return found, np.sqrt(np.diag(np.linalg.inv(information(found)))), -cost(found)
 
 
-@pytest.mark.parametrize("law", ["logistic", "probit"])
+@pytest.mark.parametrize("law", ["logistic", pytest.param("probit", marks=pytest.mark.slow)])
 def test_cumulative_models_under_separation(law):
     link = logistic if law == "logistic" else special.ndtr
     counts = np.eye(3)[LEVELS]

@@ -26,7 +26,8 @@ REGULAR = [problem for problem in PROBLEMS if problem.name not in (LANCZOS1, FIL
 
 def slow(problem: Problem, start: str | None) -> list:
     """NIST's problems run from their second start; the other starts belong to the slow suite."""
-    return [pytest.mark.slow] if problem.starts and start != list(problem.starts)[-1] else []
+    long = problem.name == "nist_enso" or start != [None, *problem.starts][-1]
+    return [pytest.mark.slow] if problem.starts and long else []
 
 
 CASES = [
