@@ -189,7 +189,7 @@ def _prior_matters(rows: pd.DataFrame) -> Remark | None:
 def _about_prior(rows: pd.DataFrame, kind: str, start: str) -> Remark | None:
     if rows.empty:
         return None
-    order = np.argsort(-np.nan_to_num(_pulled(rows).to_numpy()), kind="stable")
+    order = np.argsort(-_pulled(rows).to_numpy(), kind="stable")  # without a pull: last
     rows = rows.iloc[order]
     text = f"{start} {listing(rows.index)}: "
     text += _each(rows, _pull_in_words)
@@ -280,8 +280,10 @@ def _data_decide(rows: pd.DataFrame) -> Remark | None:
     what = f"all {len(chosen)} that were compared" if all_rows else listing(chosen.index)
     text = (
         f"The data decide about {what}: estimate and posterior mean lie within {NOTHING} standard "
-        "errors of each other, and the prior moves neither."
+        "errors of each other"
     )
+    # Of what has no pull (random effects, fits at an edge) it is not known.
+    text += ", and the prior moves neither." if _pulled(chosen).notna().all() else "."
     return Remark("data decide", tuple(chosen.index), text)
 
 
