@@ -1,6 +1,6 @@
 """Run benchmarks and print medians and ratios.
 
-python tests/benchmarks/run.py [name ...] [--json FILE]
+python tests/benchmarks/run.py [name ...] [--json FILE] [--install-r]
 
 Names: cold, imports, refit, large, parameters, bootstrap, profiles, crossed,
 structures; all of them by default.
@@ -16,16 +16,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.cases import CASES, run_apart
 from tests.benchmarks.measure import load, machine
+from tests.benchmarks.r_packages import install
 
 
 def main():
     parser = argparse.ArgumentParser(description="Medians and ratios against a peer.")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(CASES))
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    parser.add_argument(
+        "--install-r", action="store_true", help="install R with lme4 and glmmTMB first (Debian)"
+    )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in CASES]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)} (known: {', '.join(CASES)})")
+    if arguments.install_r:
+        install()
     about, found = machine(), {}
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     print(f"{about['processor']}, {about['cores']} cores, {about['system']}")
