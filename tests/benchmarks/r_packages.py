@@ -13,7 +13,7 @@ def install():
         return
     if shutil.which("apt-get") is None:
         raise SystemExit(
-            "R's packages are installed with apt-get, which is not here: install R with the packages "
+            "R and its packages are installed with apt-get, which is not here: install R with "
             "lme4 and glmmTMB yourself and leave --install-r out."
         )
     command = ["apt-get"]
