@@ -125,9 +125,13 @@ class Batch:
             )
             return np.asarray(program(given, held, weights, data, index))[: len(here)]
 
-        # One piece on each core: a program over small data keeps no more than one busy.
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            flat = np.concatenate(list(pool.map(evaluated, range(0, len(rows), piece))))
+        pieces = range(0, len(rows), piece)
+        if len(pieces) < 2:
+            flat = np.concatenate([evaluated(at) for at in pieces])
+        else:
+            # One piece on each core: a program over small data keeps no more than one busy.
+            with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                flat = np.concatenate(list(pool.map(evaluated, pieces)))
         k = self.size
         value = np.where(flat[:, -1] > self._likelihood._ceiling + 1e-6, np.nan, flat[:, -1])
         hessian = flat[:, k : k + k * k].reshape(-1, k, k)

@@ -29,6 +29,8 @@ _BATCH_ENTRIES = 40_000_000
 _LOOKED_AT = 400
 #: Rounding by which a sum of log-probabilities may exceed its ceiling.
 _OVER = 1e-6
+#: Rows of one call where many points are evaluated with their derivatives; the program's mark.
+_PIECE, _TOGETHER = 16, "evaluated together"
 #: Below so many points a loop costs less than compiling a batch.
 _FEW_ROWS = 200
 
@@ -226,6 +228,28 @@ class Likelihood:
             filled = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
             out[at : at + len(part)] = np.asarray(self._run("batch", filled))[: len(part)]
         return np.where(out > self._ceiling + _OVER, np.nan, out)
+
+    @property
+    def together(self) -> bool:
+        """Whether `evaluations` is there, and cheap enough for many searches in step."""
+        from pymle.objective.batched import can_batch
+
+        return self._fused and self._blocks is None and can_batch(self)
+
+    def evaluations(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values (n,), scores (n, k) and Hessians (n, k, k) at the rows of ``X`` (n, k).
+
+        One program for any number of rows; only where `together`.
+        """
+        from pymle.objective.batched import Batch
+
+        first, started = _TOGETHER not in self._programs, time.perf_counter()
+        batch = Batch(self, piece=_PIECE)
+        out = batch.evaluate(np.arange(len(X)), np.asarray(X, dtype=np.float64), values=True)
+        if first:
+            self._programs[_TOGETHER] = True
+            self.compile_seconds += time.perf_counter() - started
+        return out
 
     def _plausible(self, value: float) -> float:
         return float("nan") if value > self._ceiling + _OVER else value

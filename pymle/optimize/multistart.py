@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +98,7 @@ def explore(
     units: np.ndarray | None = None,
     callback: Callable[[TraceStep], object] | None = None,
     solve: Callable[..., Solution] = maximise,
+    together: Callable[..., list[Solution]] | None = None,
 ) -> Exploration:
     """Maximise from several starts and compare the ends.
 
@@ -119,6 +121,8 @@ def explore(
         curvature at an end point, where known, else the spread of the candidates.
     solve : callable
         In place of `maximise`, with its arguments.
+    together : callable, optional
+        Runs all chosen starts at once: `solve_together`, with its arguments.
 
     Returns
     -------
@@ -135,7 +139,19 @@ def explore(
     chosen = choose(objective, candidates, limit)
     found: list[Solution] = [] if first is None else [first]
     ended = "All chosen starts were run."
-    for number, start in enumerate(chosen):
+    options: dict[str, Any] = {
+        "method": method,
+        "max_iterations": max_iterations,
+        "callback": callback,
+    }
+    if together is not None:
+        found += together(objective, chosen, solve, max_seconds=max_seconds, **options)
+        run_out = {s.termination for s in found}
+        if Termination.INTERRUPTED in run_out:
+            ended = f"Interrupted by the user during {len(chosen)} starts."
+        elif Termination.TIME_LIMIT in run_out:
+            ended = f"The time limit of {max_seconds} seconds was reached."
+    for number, start in enumerate(chosen if together is None else ()):
         left = None
         if max_seconds is not None:
             left = max_seconds - (time.perf_counter() - began)
@@ -143,16 +159,7 @@ def explore(
                 ended = f"The time limit of {max_seconds} seconds was reached."
                 break
             left = max(left, 0.0)
-        found.append(
-            solve(
-                objective,
-                start,
-                method=method,
-                max_iterations=max_iterations,
-                max_seconds=left,
-                callback=callback,
-            )
-        )
+        found.append(solve(objective, start, max_seconds=left, **options))
         if found[-1].termination is Termination.INTERRUPTED:
             ended = f"Interrupted by the user during start {number + 1} of {len(chosen)}."
             break
@@ -266,17 +273,15 @@ def choose(objective: Objective, candidates: np.ndarray, limit: int) -> np.ndarr
     order = order[np.isfinite(values[order])]
     if order.size == 0:
         return candidates[:limit]
-    spread = _spread(candidates)
+    scaled = candidates / _spread(candidates)
     taken: list[int] = []
     # First those apart from all taken so far; then, if too few, the best of the rest.
     for apart in (0.5, 0.0):
         for i in order:
             if len(taken) == limit:
                 break
-            near = [
-                np.sqrt(np.mean(((candidates[i] - candidates[j]) / spread) ** 2)) for j in taken
-            ]
-            if i not in taken and all(distance > apart for distance in near):
+            away = np.mean((scaled[taken] - scaled[i]) ** 2, axis=1)
+            if np.all(away > apart**2) and i not in taken:
                 taken.append(int(i))
     return candidates[taken]
 
@@ -302,9 +307,10 @@ def _cluster(
     for i in order:
         for group in groups:
             head = solutions[group[0]]
+            if not same_value(solutions[i].value, head.value):
+                continue
             lengths = spread if given else _lengths(head, spread)
-            near = np.abs(solutions[i].x - head.x) <= 1e-2 * lengths
-            if same_value(solutions[i].value, head.value) and bool(np.all(near)):
+            if bool(np.all(np.abs(solutions[i].x - head.x) <= 1e-2 * lengths)):
                 group.append(i)
                 break
         else:

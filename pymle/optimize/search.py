@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pymle.optimize.batch import can_climb_together, solve_together
 from pymle.optimize.kinks import settle_on_kink
 from pymle.optimize.lift import lifted
 from pymle.optimize.multistart import Exploration, choose, explore, gather, same_value
@@ -34,6 +35,8 @@ _ALARMED = 30.0
 _ALARMED_DEAR = 10.0
 #: Share of converged starts that has to agree for calm.
 _AGREE = 0.75
+#: Starts asked for from which on they run in one batch, which takes a compilation.
+_MANY = 20
 #: Dispersed points at which the curvature is looked at.
 _LOOKS, _FEWEST_LOOKS = 6, 3
 #: Seconds for comparing the end with tangents at dispersed points.
@@ -156,6 +159,7 @@ def search(
     ):
         return Search(first, start, None, concave=True)
     if not automatic:
+        several = int(n_starts) >= _MANY and free and can_climb_together(objective, method)
         exploration = explore(
             objective,
             points,
@@ -164,6 +168,7 @@ def search(
             first=first,
             callback=callback,
             solve=solve,
+            together=solve_together if several else None,
         )
         kept, artefacts = _without_artefacts(objective, exploration)
         return Search(_nearest(kept, start), start, kept, concave=False, artefacts=artefacts)
