@@ -58,6 +58,8 @@ _MOST_SCALES = 6
 _MOST_LOOKED_ALONG = 300
 #: Prior draws that are tried where PyMC's initial point is impossible under the data.
 _TRIED = 64
+#: Points near the middle of the supports that are tried before them.
+_CENTRAL = 4
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class Estimator:
         coordinates = problem.coordinates
         x0 = coordinates.unconstrain(point)
         if not _usable(likelihood, x0):
-            others = [] if start else self._candidates(x0, 2 * _TRIED)
+            others = [] if start else [*_central(x0), *self._candidates(x0, 2 * _TRIED)]
             usable = (x for x in others if np.all(np.isfinite(x)) and _usable(likelihood, x))
             found = next(usable, None)
             if found is None:
@@ -485,6 +487,14 @@ def hessian_of(
     if likelihood.has_hessian:
         return (likelihood.hessian(x) if known is None else known), 0.0
     return differenced_hessian(likelihood.value_and_score, x)
+
+
+def _central(x0: np.ndarray) -> np.ndarray:
+    """Points near the middle of every support: zero, one or one half, whatever the priors say.
+
+    Not the middle itself, where a model that mirrors or permutes its parameters is flat.
+    """
+    return dispersed(np.zeros_like(x0), 0.1, _CENTRAL, seed=0)
 
 
 def _usable(likelihood: Likelihood, x: np.ndarray) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from typing import Any
 
 import numpy as np
+from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
 from pymle.errors import DataError
@@ -46,7 +49,7 @@ def impossible_terms(problem: Problem, natural: np.ndarray) -> list[str]:
             continue
         for item in problem.lowered.data:
             found = checks.first_not_finite(item)
-            if found:
+            if found and not _are_limits(problem, item):
                 raise DataError.not_finite(*found)
         what = {"observed": "Observed variable", "potential": "Potential"}
         rows = [int(i[0]) if len(i) == 1 else tuple(map(int, i)) for i in bad if len(i)]
@@ -63,3 +66,17 @@ def at_values(problem: Problem, natural: np.ndarray) -> str:
     point = problem.layout.to_point(natural)
     values = ", ".join(f"{k} = {short(v)}" for k, v in list(point.items())[:6])
     return f"Evaluated at {values}."
+
+
+def _are_limits(problem: Problem, item: Any) -> bool:
+    """Whether data are limits of censored or truncated variables, which may be infinite."""
+    for rv in problem.model.observed_RVs:
+        if not re.search("Censored|Truncated", type(rv.owner.op).__name__):
+            continue
+        inputs = list(ancestors(rv.owner.inputs, blockers=problem.model.free_RVs))
+        if item.source in inputs and not np.isnan(item.value).any():
+            return True
+        constants = [v.data for v in inputs if isinstance(v, Constant)]
+        if any(np.array_equal(item.value, c) for c in constants if isinstance(c, np.ndarray)):
+            return True
+    return False
