@@ -366,6 +366,7 @@ reml, penalty
         penalty=penalty,
     )
     problem.check_restricted()
+    problem.check_summed()
     if penalty is not None:
         check_penalty(problem)
     return problem

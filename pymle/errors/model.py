@@ -146,10 +146,8 @@ class ModelError(PymleError):
         """
         return cls(
             f"{listing(names)}: free discrete variables. The log-likelihood has no derivative in "
-            "them, and rounding a continuous maximum gives a number that is no estimate. With "
-            'pymc-extras installed (`pip install "pymle[discrete]"`) they are summed out where '
-            "their support is finite. Otherwise write the sum with pm.Mixture, or hold them by "
-            "`fixed=`."
+            "them, and rounding a continuous maximum gives a number that is no estimate. Write the "
+            "sum over their values with pm.Mixture, or hold them by `fixed=`."
         )
 
     @classmethod
@@ -311,23 +309,66 @@ class ModelError(PymleError):
         )
 
     @classmethod
-    def cannot_sum(cls, names: Sequence[str], cause: BaseException) -> ModelError:
-        """Discrete variables that pymc-extras cannot sum out.
+    def cannot_sum(cls, name: str, why: str) -> ModelError:
+        """A discrete variable that cannot be summed out.
 
         Parameters
         ----------
-        names : sequence of str
-        cause : BaseException
-            What pymc-extras raised.
+        name : str
+        why : str
+            What is in the way.
 
         Returns
         -------
         ModelError
         """
         return cls(
-            f"The discrete variable {listing(names)} has to be summed out, and pymc-extras' "
-            f"`marginalize` cannot: {cause} It sums variables of finite support (Bernoulli, "
-            "Categorical, DiscreteUniform, discrete Markov chains) that no Potential depends on, "
-            "and of which each entry reaches its own entries of the data. Next step: write the "
-            "sum with pm.Mixture, or hold the variable by `fixed=`."
+            f"The discrete variable `{name}` has to be summed out, and cannot be: {why}. Summed "
+            "out are variables of finite support (Bernoulli, Categorical, DiscreteUniform, "
+            "Binomial, BetaBinomial, HyperGeometric, discrete Markov chains, and truncated laws). "
+            "Next step: write the sum with pm.Mixture or a Potential, or hold the variable by "
+            f'`fixed={{"{name}": ...}}`.'
+        )
+
+    @classmethod
+    def endless(cls, name: str, law: str) -> ModelError:
+        """A discrete variable with infinitely many values.
+
+        Parameters
+        ----------
+        name : str
+        law : str
+            Name of its distribution.
+
+        Returns
+        -------
+        ModelError
+        """
+        return cls(
+            f"The discrete variable `{name}` has to be summed out, and its law ({law}) has no "
+            "greatest value. Next step: end it where nothing is left, "
+            f'`pm.Truncated("{name}", pm.{law}.dist(...), upper=K)`, and make sure that a larger K '
+            "gives the same log-likelihood; or hold the variable by `fixed=`."
+        )
+
+    @classmethod
+    def too_joint(cls, name: str, cells: float) -> ModelError:
+        """Discrete variables with too many joint states.
+
+        Parameters
+        ----------
+        name : str
+        cells : float
+            Numbers that the sum would need at once.
+
+        Returns
+        -------
+        ModelError
+        """
+        return cls(
+            f"The discrete variable `{name}` has to be summed out, and too many of its entries, or "
+            "of other discrete variables, reach the same data together: the sum over their joint "
+            f"states needs {cells:.2g} numbers at once. Chains, trees, and entries that "
+            "reach data of their own are summed; fields of neighbours are not. Next step: let each "
+            "datum depend on fewer of them, or hold some by `fixed=`."
         )

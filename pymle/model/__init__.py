@@ -1,13 +1,13 @@
 """From a PyMC model to functions of one vector: the only room that knows PyMC."""
 
 from pymle.model.compat import pareto_k
-from pymle.model.discrete import summed_out
 from pymle.model.explain import at_values, impossible_terms
 from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.outcomes import can_be_penalised, check_penalty, data_place
 from pymle.model.pieces import Pieces, places_in
 from pymle.model.problem import Problem
 from pymle.model.roles import Role, Roles, check_supported, restricted, roles
+from pymle.model.summation import summed_out
 from pymle.model.text.constraints import Constraints, constraints_of
 from pymle.model.text.hypotheses import Hypothesis, hypotheses
 from pymle.model.walks import resolve_model

@@ -123,9 +123,10 @@ def replace_random(model: Any, values: Mapping[str, Any], graphs: Sequence[Any])
     return compat.replace_rvs(list(graphs), swaps)
 
 
-def natural_values(model: Any) -> dict[str, Any]:
-    """A fresh natural-scale value variable for every free random variable."""
-    return {rv.name: rv.type(name=f"{rv.name}") for rv in model.free_RVs}
+def natural_values(model: Any, also: Sequence[str] = ()) -> dict[str, Any]:
+    """A fresh natural-scale value variable for every free random variable, and for ``also``."""
+    chosen = [*model.free_RVs, *(model[name] for name in also)]
+    return {rv.name: rv.type(name=f"{rv.name}") for rv in chosen}
 
 
 def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -293,10 +294,14 @@ def freeze_shared(outputs: Sequence[Any], inputs: Sequence[DataInput]) -> list[A
     return clone_replace(list(outputs), swaps)
 
 
-def initial_values(model: Any) -> dict[str, np.ndarray]:
-    """PyMC's initial point on the natural scale, evaluated without compilation."""
+def initial_values(model: Any, also: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """PyMC's initial point on the natural scale, evaluated without compilation.
+
+    Of the free variables, and of those named besides.
+    """
+    free = [*model.free_RVs, *(model[name] for name in also)]
     expressions = make_initial_point_expression(
-        free_rvs=model.free_RVs,
+        free_rvs=free,
         rvs_to_transforms={},
         initval_strategies=model.rvs_to_initial_values,
         default_strategy="support_point",
@@ -305,7 +310,7 @@ def initial_values(model: Any) -> dict[str, np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = walks.evaluate([compat.as_tensor(e) for e in expressions])
-    names = [rv.name for rv in model.free_RVs]
+    names = [rv.name for rv in free]
     return {n: np.asarray(v, dtype=float) for n, v in zip(names, values, strict=True)}
 
 

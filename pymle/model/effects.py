@@ -72,6 +72,7 @@ def make_effects(
     names: Sequence[str],
     initial: Mapping[str, np.ndarray],
     flat: Sequence[str] = (),
+    mixed: Sequence[str] = (),
 ) -> Effects | None:
     """Coordinates for integrated variables; None where there is none.
 
@@ -83,6 +84,8 @@ def make_effects(
         PyMC's initial point.
     flat : sequence of str
         Those that have no law.
+    mixed : sequence of str
+        Those whose law depends on what is summed out: it is no normal one then.
 
     Returns
     -------
@@ -94,7 +97,9 @@ def make_effects(
     standard = {}
     for name in names:
         law = _standard(model[name], coordinates.supports[name].kind)
-        if law and name not in flat and not (len(names) > _CHAIN and _in_chain(model, name, names)):
+        if name in (*flat, *mixed) or (len(names) > _CHAIN and _in_chain(model, name, names)):
+            continue
+        if law:
             standard[name] = law
     return Effects(tuple(names), coordinates, standard, tuple(n for n in names if n in flat))
 

@@ -51,8 +51,9 @@ from pymle.model.lower import (
     lower_outputs,
 )
 from pymle.model.pieces import Pieces, make_pieces
-from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, Roles
+from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, SUMMED, Roles
 from pymle.model.sources import observed_sources
+from pymle.model.summation import dependent, frozen, summed_term
 from pymle.model.text.affine import affine
 from pymle.model.text.expressions import entry_index, expression, parsed
 
@@ -121,7 +122,8 @@ class Problem:
             n for n in (*roles.names(RANDOM), *roles.names(MISSING)) if n not in self.names
         ]
         checks.check_held_effects(integrated, fixed)
-        self.initial = initial_values(model)
+        self._discrete = roles.names(SUMMED)
+        self.initial = initial_values(model, self._discrete)
         self.coordinates = Coordinates(model, self.names, self.initial, fixed)
         self.layout = self.coordinates.layout
         if self.layout.size == 0:
@@ -150,14 +152,19 @@ class Problem:
             expressions = parameter_expressions(model, layout, values, outer, held)
             if effects:
                 expressions |= effect_expressions(effects, model, values, inner)
+            naturals, terms = completed(expressions, values), self._terms(outer, inner)
+            if self.summed:
+                given = {values[n]: v.astype(values[n].dtype) for n, v in self.initial.items()}
+                found = summed_term(model, self.summed, terms, values, given)
+                terms, naturals = frozen(found, naturals, [values[n] for n in self.summed])
             return Density(
                 model=model,
                 layout=layout,
-                terms=self._terms(outer, inner),
+                terms=terms,
                 x=x,
                 held=held,
                 values=values,
-                naturals=completed(expressions, values),
+                naturals=naturals,
             )
 
     @cached_property
@@ -167,15 +174,41 @@ class Problem:
         Those on which nothing observed depends integrate to one and drop out.
         """
         asked = self.roles.names(RANDOM) + self.roles.names(MISSING)
-        names = [n for n in self.initial if n in asked and n not in self.names]
+        names = [n for n in self._reached if n in asked]
         if not names:
             return None
+        values, logps = self._derived
+        mixed = dependent({n: logps[n] for n in names}, [values[n] for n in self.summed])
+        return make_effects(self.model, names, self.initial, self.reml, mixed)
+
+    @cached_property
+    def summed(self) -> tuple[str, ...]:
+        """The discrete variables that are summed out: those that the data depend on."""
+        return tuple(n for n in self._reached if n in self._discrete)
+
+    def check_summed(self) -> None:
+        """Make sure that the discrete variables can be summed out.
+
+        Raises
+        ------
+        ModelError
+            Naming the one that cannot be.
+        """
+        if self._discrete and self.summed:
+            _ = self.density
+
+    @cached_property
+    def _reached(self) -> tuple[str, ...]:
+        """What is integrated or summed, and is no constant factor of one."""
+        asked = {*self.roles.names(RANDOM), *self.roles.names(MISSING), *self._discrete}
+        names = [n for n in self.initial if n in asked and n not in self.names]
+        if not names:
+            return ()
         values, logps = self._derived
         kept = [p for p in self.model.potentials if p.name not in self.roles.names(PRIOR)]
         data = [logps[rv.name] for rv in self.model.observed_RVs]
         data += replace_random(self.model, values, kept)
-        names = reached(data, {name: logps[name] for name in names}, values)
-        return make_effects(self.model, names, self.initial, self.reml)
+        return reached(data, {name: logps[name] for name in names}, values)
 
     @property
     def reml_size(self) -> int:
@@ -201,7 +234,7 @@ class Problem:
     def _derived(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Natural value variables, and PyMC's log-densities in terms of them, by name."""
         with self._swapped(), double_precision():
-            values = natural_values(self.model)
+            values = natural_values(self.model, self._discrete)
             names = [rv.name for rv in self.model.observed_RVs]
             names += [n for n in self.initial if n in self._with_law]
             return values, natural_terms(self.model, values, names)
@@ -209,7 +242,7 @@ class Problem:
     @property
     def _with_law(self) -> set[str]:
         """Free variables whose own log-density may enter the objective."""
-        names = {*self.roles.names(RANDOM), *self.roles.names(MISSING)}
+        names = {*self.roles.names(RANDOM), *self.roles.names(MISSING), *self._discrete}
         if self.objective == "map":
             return names | set(self.names)
         unknown = [n for n in self.names if self.coordinates.supports[n].kind == "unknown"]
@@ -264,6 +297,7 @@ class Problem:
             terms.append(Term(potential.name, "potential", compat.as_tensor(logp)))
         if self.effects:
             terms += law_terms(self.effects, model, values, logps, u)
+        terms += [Term(n, "law", logps[n]) for n in self.summed]
         terms += [Term(n, "law", logps[n]) for n in self.names if n in integrated]
         terms += [Term(name, "support", support_term(logps[name])) for name in unknown]
         if self.objective == "map":
@@ -408,6 +442,8 @@ class Problem:
         other = copy.copy(self)
         for lazy in (
             "_derived",
+            "_reached",
+            "summed",
             "effects",
             "density",
             "observed",
