@@ -10,9 +10,10 @@ from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
 from pymle.model.operations import INDEXING, is_product, passes
-from pymle.model.walks import ModelGraph, evaluate, given_value, through_copies
+from pymle.model.walks import LOCATION_SCALE, ModelGraph, evaluate, given_value, through_copies
 
 _SAMPLE = 5  # entries from which a vector may be a sample of a population
+FEW_ROWS = 10  # observations per entry below which a group vector is no plain parameter
 
 
 class Evidence(ModelGraph):
@@ -78,6 +79,32 @@ class Evidence(ModelGraph):
         size = _size(rv)
         most = max((r or 0 for r in rows), default=0)
         return rv.ndim > 0 and size is not None and size >= max(most, _SAMPLE) and most > 0
+
+    def latent_covariate(self, rv: Any) -> list[str]:
+        """Single free coefficients of a vector whose constant law is no standardised one.
+
+        A coefficient and what it multiplies entry by entry, with few rows for each, are only
+        known as a product: unless the law of the latter holds (a covariate measured with a
+        known error), nothing is.
+        """
+        if rv.ndim == 0 or type(rv.owner.op).__name__ not in LOCATION_SCALE:
+            return []
+        rows = self.rows_per_entry(rv)
+        if rows is None or float(np.median(rows)) >= FEW_ROWS:
+            return []
+        found = []
+        for variable, node in self._uses(rv):
+            others = [i for i in node.inputs if i is not variable] if is_product(node) else []
+            single = bool(others) and all(all(i.type.broadcastable) for i in others)
+            roots = [through_copies(i)[-1] for i in others] if single else []
+            if all(root in self._free_set for root in roots):
+                found += [root.name for root in roots if root is not rv]
+        return list(dict.fromkeys(found))
+
+    def given_locations(self, rv: Any) -> bool:
+        """Whether a constant law has a location of its own for each entry."""
+        location = given_value(rv.owner.inputs[-2])
+        return location is not None and location.size > 1 and bool(np.ptp(location) > 0.0)
 
     def level_shared_with(self, rv: Any) -> list[str]:
         """Free variables in a sum with the entries of a variable: a constant may move between."""

@@ -18,7 +18,7 @@ import pandas as pd
 
 from pymle.errors import ModelError, PointError
 from pymle.model import walks
-from pymle.model.evidence import Evidence
+from pymle.model.evidence import FEW_ROWS, Evidence
 
 PARAMETER = "parameter"
 RANDOM = "random effect"
@@ -32,7 +32,6 @@ UNUSED = "unused"
 DISCRETE = "discrete"
 SUMMED = "summed out"
 
-_FEW = 10  # observations per entry below which a standardised group vector is ambiguous
 _LEVELS = 5  # entries from which a factor may be a sample of a population
 
 #: How sure a role is.
@@ -286,7 +285,15 @@ def _classify(
         return PARAMETER, law, "stop"
     plain = "its distribution is a prior that depends on no other variable"
     if rv.ndim == 0 or not graph.standardised(rv):
-        return PARAMETER, plain, ""
+        scales = graph.latent_covariate(rv)
+        if not scales:
+            return PARAMETER, plain, ""
+        text = ", ".join(scales)
+        if graph.given_locations(rv):
+            reason = f"scaled by {text}, and its law, which depends on no other variable, has a"
+            return RANDOM, f"{reason} location of its own for each entry", "likely"
+        reason = f"it and {text} multiply each other, with few observations per entry"
+        return PARAMETER, reason, "stop"
     scales = graph.scaled_by(rv)
     if scales:
         return _scaled(graph, scales, random, parameters)
@@ -305,7 +312,7 @@ def _classify(
         f"a standardised prior, indexed by a group with a median of {median:g} "
         "observations per entry"
     )
-    if median < _FEW:
+    if median < FEW_ROWS:
         return PARAMETER, reason, "stop"
     beside = _level_beside(graph, rv, random)
     if beside:

@@ -28,19 +28,8 @@ from pymle.model.operations import (
     passes,
 )
 
-_RANGES = {
-    "Exp": (0.0, np.inf),
-    "Sqrt": (0.0, np.inf),
-    "Sqr": (0.0, np.inf),
-    "Softplus": (0.0, np.inf),
-    "Abs": (0.0, np.inf),
-    "Sigmoid": (0.0, 1.0),
-    "Softmax": (0.0, 1.0),
-    "Erf": (-1.0, 1.0),
-    "Tanh": (-1.0, 1.0),
-}
 #: Laws on the whole line whose last two arguments are a location and a scale.
-_LOCATION_SCALE = {"NormalRV", "StudentTRV", "LaplaceRV", "LogisticRV", "CauchyRV", "GumbelRV"}
+LOCATION_SCALE = {"NormalRV", "StudentTRV", "LaplaceRV", "LogisticRV", "CauchyRV", "GumbelRV"}
 _PROCESSES = {
     "ICARRV",
     "CARRV",
@@ -116,30 +105,6 @@ def is_constant(value: Any) -> bool:
     if not isinstance(value, Variable):
         return True
     return all(isinstance(v, Constant) for v in ancestors([value]) if v.owner is None)
-
-
-def range_of(variable: Any) -> tuple[float, float]:
-    """Range that an expression cannot leave, read off its outermost operation.
-
-    Parameters
-    ----------
-    variable : Variable
-
-    Returns
-    -------
-    low, high : float
-        ``(0, inf)`` for an exponential or a root, ``(0, 1)`` for a logistic function, and
-        so on; infinite where nothing is known.
-    """
-    while variable.owner is not None:
-        scalar = getattr(variable.owner.op, "scalar_op", None)
-        name = type(scalar if scalar is not None else variable.owner.op).__name__
-        if name in _RANGES:
-            return _RANGES[name]
-        if not passes(variable.owner, variable.owner.inputs[0]):
-            break
-        variable = variable.owner.inputs[0]
-    return -np.inf, np.inf
 
 
 def resolve_model(model: Any) -> pm.Model:
@@ -233,7 +198,7 @@ class ModelGraph:
         """Whether the distribution is constant with location 0 and scale 1."""
         name = type(rv.owner.op).__name__
         inputs = rv.owner.inputs
-        if name in _LOCATION_SCALE:
+        if name in LOCATION_SCALE:
             mean, sd = _constant(inputs[-2]), _constant(inputs[-1])
             return _all(mean, 0.0) and _all(sd, 1.0)
         if name == "ZeroSumNormalRV":

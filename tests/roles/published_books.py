@@ -102,6 +102,28 @@ def lsat_of_unit_scale():
     pm.Bernoulli("r", logit_p=theta - alpha, observed=_rng.integers(0, 2, size=(12, 5)))
 
 
+@case(theta=P, X=R)
+def air():
+    theta = pm.Normal("theta", 0, 32, shape=2)
+    x = pm.Normal("X", 4.48 + 0.76 * np.array([10.0, 30.0, 50.0]), 9.0, shape=3)
+    p = pm.math.invlogit(theta[0] + theta[1] * x)
+    pm.Binomial("y", n=[48, 34, 21], p=p, observed=[21, 20, 15])
+
+
+@case(b=P, x=A)
+def covariate_of_known_error_and_law():
+    x = pm.Normal("x", 5, 3, shape=N)
+    pm.Normal("seen", x, 1.0, observed=5 + Y)
+    pm.Normal("y", pm.Normal("b", 0, 10) * x, 1.0, observed=Y)
+
+
+@case(height=P, rate=P)
+def growth_curves_without_pooling():
+    height, rate = pm.Normal("height", 10, 10, shape=J), pm.HalfNormal("rate", 1, shape=J)
+    day = np.arange(N) % (N // J)
+    pm.Normal("y", height[GROUP] * (1 - pm.math.exp(-rate[GROUP] * day)), 1.0, observed=Y)
+
+
 @case(beta=A, tau=P)
 def ice_second_differences_as_a_potential():
     tau = pm.Gamma("tau", 0.001, 0.001)
