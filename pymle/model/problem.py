@@ -550,8 +550,8 @@ class Problem:
         return (*dims, *(None,) * (ndim - len(dims)))[:ndim]
 
     def range_of(self, graph: Any) -> tuple[float, float]:
-        """Range that a Deterministic cannot leave, read off its outermost operations."""
-        return ranges.range_of(self.model[graph] if isinstance(graph, str) else graph)
+        """Range that a Deterministic cannot leave, read off its operations."""
+        return ranges.range_of(self.model[graph] if isinstance(graph, str) else graph, self.model)
 
     # ----- expressions -------------------------------------------------------------------
 
