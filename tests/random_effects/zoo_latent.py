@@ -170,22 +170,35 @@ def conditional_autoregression_by_hand():
     pm.Poisson("y", pm.math.exp(b + phi), observed=AREA_COUNTS)
 
 
+AREAS = 40
+CIRCLE = np.roll(np.eye(AREAS, dtype=int), 1, axis=0) + np.roll(
+    np.eye(AREAS, dtype=int), -1, axis=0
+)
+_areas = np.random.default_rng(1)
+_waves = 0.7 * np.sin(2 * np.pi * np.arange(AREAS) / AREAS) + 0.5 * _areas.normal(size=AREAS)
+CASES_SEEN = _areas.poisson(np.exp(2.0 + _waves))
+_eigenvalues = np.linalg.eigvalsh(np.diag(CIRCLE.sum(axis=1)) - CIRCLE)[1:]
+#: PyMC leaves it out: the constant of the improper law on the directions that it holds.
+ICAR_CONSTANT = 0.5 * (np.log(_eigenvalues).sum() + np.log(AREAS) - (AREAS - 1) * np.log(2 * np.pi))
+
+
 def _besag(p, u):
-    theta, phi = u[:J], u[J:]
-    left, right = np.nonzero(np.triu(RING))
-    law = -0.5 * ((phi[left] - phi[right]) ** 2).sum() + normal(phi.sum(), 0.0, 0.001 * J)
+    theta, phi = u[:AREAS], u[AREAS:]
+    left, right = np.nonzero(np.triu(CIRCLE))
+    law = -0.5 * ((phi[left] - phi[right]) ** 2).sum() + normal(phi.sum(), 0.0, 0.001 * AREAS)
     mixed = jnp.sqrt(1 - p["rho"]) * theta + jnp.sqrt(p["rho"] / 0.8) * phi
-    return normal(theta) + law + poisson(AREA_COUNTS, p["b"] + p["sigma"] * mixed)
+    rate = p["b"] + p["sigma"] * mixed
+    return normal(theta) + law + ICAR_CONSTANT + poisson(CASES_SEEN, rate)
 
 
-@case(_besag, 2 * J, b=P, sigma=P, rho=P, theta=R, phi=R)
+@case(_besag, 2 * AREAS, b=P, sigma=P, rho=P, theta=R, phi=R)
 def besag_york_mollie():
     b, sigma = pm.Normal("b", 0, 5), pm.HalfNormal("sigma", 1)
-    theta = pm.Normal("theta", 0, 1, shape=J)
-    phi = pm.ICAR("phi", W=RING)
+    theta = pm.Normal("theta", 0, 1, shape=AREAS)
+    phi = pm.ICAR("phi", W=CIRCLE)
     rho = pm.Beta("rho", 0.5, 0.5)
     mixed = pm.Deterministic("mixed", pt.sqrt(1 - rho) * theta + pt.sqrt(rho / 0.8) * phi)
-    pm.Poisson("y", pt.exp(b + sigma * mixed), observed=AREA_COUNTS)
+    pm.Poisson("y", pt.exp(b + sigma * mixed), observed=CASES_SEEN)
 
 
 def _kernel(p):
