@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 
 from pymle.model import checks, compat
+from pymle.model.bridges import normal_walk, one_matrix, walk_expression
 from pymle.model.coordinates import Coordinates
 from pymle.model.density import Term, jacobian_term, parameter_expressions, replace_random
 from pymle.model.layout import Block, Layout
@@ -37,7 +39,7 @@ class Effects:
         In the order of declaration.
     coordinates : Coordinates
     standard : mapping of str to str
-        ``normal`` or ``mvnormal`` for laws that are standardised.
+        ``normal``, ``mvnormal`` or ``walk`` for laws that are standardised.
     flat : tuple of str
         Parameters that are integrated under a flat measure: without a law.
     """
@@ -95,46 +97,41 @@ def make_effects(
         return None
     coordinates = Coordinates(model, tuple(names), dict(initial), None)
     standard = {}
+    integrated = tuple(model[name] for name in names)
     for name in names:
-        law = _standard(model[name], coordinates.supports[name].kind)
-        if name in (*flat, *mixed) or (len(names) > _CHAIN and _in_chain(model, name, names)):
-            continue
-        if law:
+        law = _standard(model[name], coordinates, integrated)
+        if (
+            law
+            and name not in (*flat, *mixed)
+            and not (len(names) > _CHAIN and _in_chain(model, name, names))
+        ):
             standard[name] = law
     return Effects(tuple(names), coordinates, standard, tuple(n for n in names if n in flat))
 
 
-def _standard(rv: Any, support: str) -> str:
+def _standard(rv: Any, coordinates: Coordinates, effects: tuple[Any, ...]) -> str:
     """How a law is standardised; '' for others, and for values that a transform holds in a part."""
     name = type(rv.owner.op).__name__
-    if support != "real":
+    if coordinates.supports[rv.name].kind != "real":
         return ""
     if name == "NormalRV":
         return "normal"
     if name == "MvNormalRV":
-        matrix = _one_matrix(rv.owner.inputs[-1])
+        matrix = one_matrix(rv.owner.inputs[-1])
         # A precision shows on the natural scale which entries touch each other.
         inverse = matrix.owner is not None and op_name(matrix.owner) == "MatrixInverse"
         return "mvnormal" if matrix.type.ndim == 2 and not inverse else ""
-    return ""
+    return (
+        "walk"
+        if normal_walk(rv, coordinates.layout.block(rv.name).shape, effects) is not None
+        else ""
+    )
 
 
 def _in_chain(model: Any, name: str, names: Sequence[str]) -> bool:
     """Whether the law of a variable depends on others of some."""
     above = set(ancestors(model[name].owner.inputs))
     return any(model[other] in above for other in names if other != name)
-
-
-def _one_matrix(covariance: Any) -> Any:
-    """The covariance that all rows share, without the axes that PyMC adds for them."""
-    node = covariance.owner
-    while node is not None and type(node.op).__name__ == "DimShuffle" and covariance.type.ndim > 2:
-        inner, order = node.inputs[0], tuple(node.op.new_order)
-        extra = covariance.type.ndim - inner.type.ndim
-        if order != ("x",) * extra + tuple(range(inner.type.ndim)):
-            break
-        covariance, node = inner, inner.owner
-    return covariance
 
 
 def effect_expressions(
@@ -166,12 +163,19 @@ def _standard_expression(
     block: Block, law: str, model: Any, values: Mapping[str, Any], u: Any
 ) -> Any:
     rv = model[block.name]
+    if law == "walk":
+        walk = normal_walk(rv, block.shape)
+        assert walk is not None
+        inner = u[block.free.start : block.free.stop].reshape(block.shape)
+        by_values = partial(replace_random, model, values)
+        states = walk_expression(walk, inner, by_values, _cholesky_of)
+        return compat.like_rv(states.reshape(block.shape), rv)
     location, scale = replace_random(model, values, checks.plain_inputs(rv)[-2:])
     location, scale = compat.as_tensor(location), compat.as_tensor(scale)
     inner = u[block.free.start : block.free.stop].reshape(block.shape)
     if law == "normal":
         return compat.like_rv((location + scale * inner).reshape(block.shape), rv)
-    factor = _cholesky_of(_one_matrix(scale))
+    factor = _cholesky_of(one_matrix(scale))
     return compat.like_rv((location + pt.dot(inner, factor.T)).reshape(block.shape), rv)
 
 

@@ -19,12 +19,16 @@ from pymle.verdict.curvature import Curvature, curvature_of
 _WIDE = 5.0
 #: Steps along a coordinate that are tried, in its own units.
 _STEPS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+#: The same in sizes of a real coordinate, and the fall that is clear there.
+_SIZES, _CLEAR = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0), 0.1
 #: Size from which on a coordinate on no log scale may be on its way to infinity.
 _LARGE = 1e3
 #: Share of a joint direction from which on a coordinate is said to take part in it.
 _TAKES_PART = 0.05
 #: Change of the log-likelihood that is none, and one that is rising.
 _SAME = 1e-3
+#: Eigenvalue, at a unit diagonal, that leaves no doubt.
+_STRICT = 1e-6
 #: Step further out at which the curvature is looked at again, and its change that says no limit.
 _FURTHER, _CHANGED = 2.0, 0.05
 #: Expected gain of everything else below which it is settled.
@@ -93,6 +97,22 @@ class Tails:
         inner = curvature_of(basis.T @ curvature.information @ basis)
         return inner.positive and inner.expected_gain(basis.T @ score) < _SETTLED
 
+    def strict(self, curvature: Curvature) -> bool:
+        """Whether the information about everything else is far from singular.
+
+        Parameters
+        ----------
+        curvature : Curvature
+
+        Returns
+        -------
+        bool
+        """
+        k, q = self.directions.shape
+        basis = np.linalg.qr(self.directions, mode="complete")[0][:, q:]
+        inner = curvature_of(basis.T @ curvature.information @ basis)
+        return q == k or (inner.positive and float(inner.eigen[0][0]) > _STRICT)
+
 
 def find_tails(
     value: Callable[[np.ndarray], float],
@@ -104,6 +124,7 @@ def find_tails(
     lower_edge: np.ndarray,
     upper_edge: np.ndarray,
     saturated: Sequence[Saturated],
+    real: np.ndarray | None = None,
     hessian: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Tails | None:
     """Look for coordinates in a tail of their working scale.
@@ -122,6 +143,8 @@ def find_tails(
         Whether minus or plus infinity of a coordinate is a finite edge of the support.
     saturated : sequence of Saturated
         Variables whose entries constrain each other, as far as entries are at a bound.
+    real : numpy.ndarray of bool, shape (k,), optional
+        Coordinates that may be any real number: a user's own logarithm of a scale among them.
     hessian : callable, optional
         Second derivatives at a point: shows whether the curvature of everything else has a limit.
 
@@ -143,6 +166,12 @@ def find_tails(
         directions.append(np.eye(len(x))[i])
         infinite |= not (lower_edge[i] if side < 0 else upper_edge[i])
         rising |= still
+    for i, side in [] if real is None else _real_tails(value, x, curvature, real):
+        towards[labels[i]] = side
+        unit = side * np.eye(len(x))[i]
+        outwards.append(lambda step, unit=unit: x + step * unit)
+        directions.append(np.abs(unit))
+        infinite = True
     alone = np.any(np.array(directions, dtype=bool), axis=0) if directions else np.zeros_like(bent)
     joint = _joint(value, x, curvature, bent, ~alone)
     if joint is not None:
@@ -169,6 +198,25 @@ def find_tails(
         return found
     further = outwards[-1](_FURTHER)
     return replace(found, steady=_steady(hessian, x, further, found.directions))
+
+
+def _real_tails(
+    value: Callable[[np.ndarray], float], x: np.ndarray, curvature: Curvature, real: np.ndarray
+) -> list[tuple[int, float]]:
+    """Real coordinates on level ground that ends on one side, with the other side.
+
+    A step of one has no meaning on their scale: those are looked at whose conditional standard
+    error is many times their own size, with steps of that size, and the fall is to be a clear one.
+    """
+    information = np.diagonal(curvature.information)
+    size = np.maximum(np.abs(x), 1.0)
+    out = []
+    for i in np.flatnonzero(real & (information * (_WIDE * size) ** 2 < 1.0)):
+        unit = size[i] * np.eye(len(x))[i]
+        side, still = _side(value, lambda step, unit=unit: x + step * unit, _SIZES, _CLEAR)
+        if side != 0.0 and not still:
+            out.append((int(i), side))
+    return out
 
 
 def _steady(
@@ -230,24 +278,33 @@ def _moved(move: Callable[[float], np.ndarray], side: float, step: float) -> np.
 
 
 def _side(
-    value: Callable[[np.ndarray], float], move: Callable[[float], np.ndarray]
+    value: Callable[[np.ndarray], float],
+    move: Callable[[float], np.ndarray],
+    steps: Sequence[float] = _STEPS,
+    least: float = _SAME,
 ) -> tuple[float, bool]:
     """Side of the tail (-1, +1; 0 where there is none), and whether the value rises towards it."""
     here = value(move(0.0))
-    changed = {-1.0: False, 1.0: False}
-    for step in _STEPS:
+    seen = dict.fromkeys((-1.0, 1.0), 0)
+    for step in steps:
         change = {}
-        for side in changed:
+        for side in seen:
             moved = move(side * step)
             with np.errstate(all="ignore"):
                 there = value(moved)
-            change[side] = there - here if np.isfinite(there) else -np.inf
+            # No value at all (an integral without a conditional mode) says nothing.
+            change[side] = -np.inf if there in (np.inf, -np.inf) else there - here
         rises = [side for side, c in change.items() if c > _SAME]
         if rises:
             return rises[0], True
-        falls = [side for side, c in change.items() if c < -_SAME]
+        falls = [side for side, c in change.items() if c < -least]
         if len(falls) == 2:
             return 0.0, False  # falls off on both sides: wide, but a maximum
+        for side, c in change.items():
+            seen[side] += abs(c) <= _SAME
         if falls:
-            return -falls[0], False
+            # Level ground on the other side must have been seen, not only missed.
+            away = -falls[0]
+            level = seen[away] > 0 and not change[away] < -_SAME
+            return (away, False) if level else (0.0, False)
     return 0.0, False  # flat on both sides: not identified, which the eigenvalues say

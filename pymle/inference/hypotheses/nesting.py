@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pymle.bind import ones_for
+from pymle.bind import likelihood_of, ones_for
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
 from pymle.inference.hypotheses.cones import Cone, cone_of
@@ -307,6 +307,9 @@ def _point_of(problem: Problem, point: Mapping[str, np.ndarray]) -> np.ndarray |
 
 def _value_at(large: Fitted, problem: Problem, x: np.ndarray, held: Mapping[str, float]) -> float:
     """Log-likelihood with other held values."""
+    if problem.effects is not None:  # what is lowered is the joint density
+        other = with_fixed(large.problem, {**given_fixed(large.problem), **held})
+        return float(likelihood_of(other, large.weights).value(x))
     vector = problem.coordinates.held_vector
     for label, value in held.items():
         vector[problem.layout.labels.index(label)] = value
