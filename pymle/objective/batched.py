@@ -20,6 +20,8 @@ __all__ = ["MOST_COORDINATES", "Batch", "can_batch", "spread_many", "unit_scores
 
 #: Beyond this many coordinates refits go through the solver, one by one.
 MOST_COORDINATES = 100
+#: Points below which a thread costs more than it saves.
+_SHARE = 8
 
 
 def can_batch(likelihood: Likelihood) -> bool:
@@ -55,8 +57,8 @@ class Batch:
     replaced : mapping of int to numpy.ndarray, shape (n, ...), optional
         New values for the data arguments at these places.
     piece : int, optional
-        Refits in one call of the program, to which the last call is filled up: the program
-        is compiled once for each size. All of them by default.
+        Refits in one call of the program, which is compiled once for each size: shorter calls
+        are filled up, with what is not evaluated. All of them by default.
 
     Attributes
     ----------
@@ -110,26 +112,29 @@ class Batch:
         held, weights, data = self._likelihood._arguments
         index = tuple(None if p else i for p, i in zip(self._plain, self._index, strict=True))
         piece = self._piece or len(rows)
+        # A program over small data keeps no more than one core busy: each gets its share.
+        few = self._piece is not None and self._shares is None and not self._replaced
+        step = min(piece, max(_SHARE, -(-len(rows) // (os.cpu_count() or 1)))) if few else piece
 
         def evaluated(at: int) -> np.ndarray:
-            here = rows[at : at + piece]
+            here = rows[at : at + step]
             short = piece - len(here)
             chosen: Any = here if not short else np.concatenate([here, np.repeat(here[:1], short)])
             if not short and here[-1] - here[0] + 1 == piece and np.all(np.diff(here) == 1):
                 chosen = slice(int(here[0]), int(here[-1]) + 1)  # a view, no copy
-            x = points[at : at + piece]
+            x = points[at : at + step]
             given = (
+                np.int32(len(here)),
                 x if not short else np.concatenate([x, np.repeat(x[:1], short, axis=0)]),
                 None if self._shares is None else self._shares[chosen],
                 tuple(v[chosen] for v in self._replaced.values()),
             )
             return np.asarray(program(given, held, weights, data, index))[: len(here)]
 
-        pieces = range(0, len(rows), piece)
+        pieces = range(0, len(rows), step)
         if len(pieces) < 2:
             flat = np.concatenate([evaluated(at) for at in pieces])
         else:
-            # One piece on each core: a program over small data keeps no more than one busy.
             with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
                 flat = np.concatenate(list(pool.map(evaluated, pieces)))
         k = self.size
@@ -160,6 +165,8 @@ def _evaluations(
     side_by_side = None if jax.default_backend() == "cpu" else 256
 
     def program(given: Any, held: Any, weights: Any, data: Any, index: Any) -> Any:
+        count, *parts = given
+
         def one(row: Any) -> Any:
             point, share, arrays = row
             own = list(data)
@@ -174,7 +181,15 @@ def _evaluations(
             hessian, (value, gradient) = jax.jacfwd(score, has_aux=True)(point)
             return jnp.concatenate([gradient, hessian.ravel(), value[None]])
 
-        return jax.lax.map(one, given, batch_size=side_by_side)
+        if side_by_side is not None:
+            return jax.lax.map(one, tuple(parts), batch_size=side_by_side)
+
+        def following(i: Any, out: Any) -> Any:
+            return out.at[i].set(one(jax.tree.map(lambda a: a[i], tuple(parts))))
+
+        # What a piece is filled up with is left out.
+        k = likelihood.size
+        return jax.lax.fori_loop(0, count, following, jnp.zeros((len(parts[0]), k + k * k + 1)))
 
     return program
 

@@ -30,7 +30,7 @@ _LOOKED_AT = 400
 #: Rounding by which a sum of log-probabilities may exceed its ceiling.
 _OVER = 1e-6
 #: Rows of one call where many points are evaluated with their derivatives; the program's mark.
-_PIECE, _TOGETHER = 16, "evaluated together"
+_PIECE, _TOGETHER = 64, "evaluated together"
 #: Below so many points a loop costs less than compiling a batch.
 _FEW_ROWS = 200
 

@@ -24,8 +24,8 @@ _QUADRATIC = 0.1
 _FLAT = 1e-3
 #: Way on the unconstrained scale after which exponentials leave the floating-point range.
 _FAR = 300.0
-#: So few searches left are finished one by one: a batch of them costs more.
-_STRAGGLERS = 2
+#: So few searches left are finished one by one: a step of a batch costs as much as four of theirs.
+_STRAGGLERS = 4
 
 #: Values (n,), scores (n, k) and Hessians (n, k, k) at points (n, k).
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -181,7 +181,7 @@ class _Climb:
             if time.perf_counter() > self._deadline:
                 self.leave(rows, End.TIME)
                 return
-            if len(rows) <= min(_STRAGGLERS, len(everyone) - 1):
+            if len(rows) <= min(_STRAGGLERS, len(everyone) // 2):
                 self.leave(rows, End.STRAGGLER)
                 return
             near = self._look(rows)

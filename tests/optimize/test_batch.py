@@ -47,7 +47,7 @@ def test_each_search_ends_where_it_would_alone():
 def test_regular_ends_are_maxima_to_rounding():
     ends = climb_together(Many(rosenbrock, 2).evaluations, STARTS)
     regular = ends.ends == End.REGULAR
-    assert regular.sum() >= len(STARTS) - 2  # all but the last few, which are left
+    assert regular.sum() >= len(STARTS) - 4  # all but the last few, which are left
     np.testing.assert_allclose(ends.x[regular], 1.0, atol=1e-12)
     assert np.all(ends.gain[regular] < 1e-20)
 
