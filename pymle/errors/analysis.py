@@ -221,6 +221,20 @@ class AnalysisError(
         )
 
     @classmethod
+    def nothing_to_predict(cls) -> AnalysisError:
+        """Predictions of a model without observed variables.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls(
+            "There is nothing to predict: the model has no observed variable. Name what is wanted "
+            '(`fit.predict(var_names=["mu"])` for a Deterministic), or write the likelihood as an '
+            "observed variable (`pm.CustomDist(..., observed=...)`)."
+        )
+
+    @classmethod
     def potential_cannot_simulate(cls, names: Iterable[str]) -> AnalysisError:
         """Simulation from a likelihood that contains a Potential.
 

@@ -182,7 +182,8 @@ class Predictions(Core):
             Confidence limits by the delta method or as quantiles over asymptotic draws of the
             parameters.
         prediction_limits : bool
-            Compute limits for a new observation.
+            Compute limits for a new observation. Parameters without a standard error (a scale
+            at zero, a flat direction) are held at the estimate.
         draws : int
             Number of asymptotic draws. Fewer are made (and said) for very many rows.
         random_seed : int, sequence of int, SeedSequence, numpy.random.Generator or None

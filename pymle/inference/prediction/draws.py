@@ -23,6 +23,8 @@ def asymptotic_points(
     n: int,
     random_seed: Any = None,
     covariance: Covariance | None = None,
+    *,
+    hold: bool = False,
 ) -> np.ndarray:
     """Draws of the unconstrained vector from its asymptotic normal distribution.
 
@@ -33,6 +35,9 @@ def asymptotic_points(
     random_seed : int, sequence of int, SeedSequence, Generator or None
     covariance : Covariance, optional
         By default that of the observed information.
+    hold : bool
+        Stay at the estimate along directions without a standard error (parameters on an edge,
+        flat directions), where those of everything else are known.
 
     Returns
     -------
@@ -46,7 +51,11 @@ def asymptotic_points(
     if int(n) < 1:
         raise AnalysisError.argument("n", n, "a positive number of draws")
     used = estimate_covariance(fitted) if covariance is None else covariance
-    matrix = used.unconstrained
+    matrix, basis = used.unconstrained, None
+    held = fitted.estimate.null_space if hold else None
+    if held is not None and held.shape[1] and not np.all(np.isfinite(matrix)):
+        basis = np.linalg.qr(held, mode="complete")[0][:, held.shape[1] :]
+        matrix = used.of(basis.T)
     if not np.all(np.isfinite(matrix)):
         raise AnalysisError.no_draws(str(fitted.estimate.verdict.status.value))
     values, vectors = np.linalg.eigh(matrix)
@@ -55,7 +64,8 @@ def asymptotic_points(
     # A cluster-robust covariance from few clusters has rank zero directions: rounding below zero.
     root = vectors * np.sqrt(np.where(values > 0.0, values, 0.0))
     normal = np.random.default_rng(random_seed).standard_normal((int(n), len(matrix)))
-    return fitted.estimate.x + normal @ root.T
+    moved = normal @ root.T
+    return fitted.estimate.x + (moved if basis is None else moved @ basis.T)
 
 
 def natural_rows(fitted: Fitted, points: np.ndarray) -> np.ndarray:

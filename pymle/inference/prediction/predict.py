@@ -211,6 +211,8 @@ def predict(
     choice = levels(fitted, groups, "kept", seed=fourth)
     new = NewData(fitted.problem, data)
     chosen = targets(fitted, new, default_targets(fitted) if names is None else names, choice)
+    if not chosen:
+        raise AnalysisError.nothing_to_predict()
     functions = Functions(new, chosen, choice)
     value, jacobian = functions.value_and_jacobian(fitted.estimate.x)
     low, high = functions.ranges(fitted.estimate.natural)
@@ -223,12 +225,17 @@ def predict(
 
     wanted = [t for t in chosen if t.observed and prediction and not t.categories]
     simulated = [t.name for t in chosen if t.observed and t.graph is None]
-    known = _has_covariance(covariance)
+    known = _can_draw(fitted, covariance)
     count = min(int(draws), max(_LEAST, _ENTRIES // max(1, sum(t.size for t in wanted))))
     points = joint = None
     if known and (wanted or interval == "draws"):
-        points = asymptotic_points(fitted, count, first, covariance)
+        points = asymptotic_points(fitted, count, first, covariance, hold=True)
         joint = choice.joint(points, second.spawn(1)[0])
+    if known and not _is_finite(covariance.unconstrained):
+        notes.append(
+            "all errors and limits are conditional on parameters that have no standard error, or "
+            "on directions of them: these are held at the estimate, see `fit.verdict`"
+        )
     elif not known:
         notes.append("no draws of the parameters: some have no standard error, see `fit.verdict`")
     ends = [0.5 * (1.0 - level), 0.5 * (1.0 + level)]
@@ -355,5 +362,16 @@ def _quantiles(sample: np.ndarray, ends: Sequence[float]) -> np.ndarray:
     return np.quantile(sample, ends, axis=0, method=method).astype(np.float64)
 
 
-def _has_covariance(covariance: Covariance) -> bool:
-    return bool(np.all(np.isfinite(covariance.unconstrained)))
+def _can_draw(fitted: Fitted, covariance: Covariance) -> bool:
+    """Whether everything has standard errors, apart from directions that can be held."""
+    if _is_finite(covariance.unconstrained):
+        return True
+    held = fitted.estimate.null_space
+    if held is None or not 0 < held.shape[1] < len(held):
+        return False
+    basis = np.linalg.qr(held, mode="complete")[0][:, held.shape[1] :]
+    return _is_finite(covariance.of(basis.T))
+
+
+def _is_finite(matrix: np.ndarray) -> bool:
+    return bool(np.all(np.isfinite(matrix)))
