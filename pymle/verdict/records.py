@@ -157,10 +157,36 @@ class Verdict:
         seen = "growth" in self.evidence or bool(self.evidence.get("unbounded"))
         return self.status is Status.NO_MAXIMUM and seen
 
+    def direction(self, quote: str = "") -> str:
+        """The offending direction in words, six parts of it and the number of others.
+
+        Parameters
+        ----------
+        quote : str
+            Put around names.
+
+        Returns
+        -------
+        str
+            Entries of one variable that take part alike are one part: ``w (-1, 17 entries)``.
+        """
+        alike: dict[str, list[float]] = {}
+        for label, weight in self.parameters.items():
+            alike.setdefault(label.split("[")[0], []).append(weight)
+        parts: dict[str, None] = {}
+        for label, weight in self.parameters.items():
+            stem = label.split("[")[0]
+            weights = alike[stem]
+            if len(weights) > 2 and max(weights) - min(weights) < 5e-3 * max(map(abs, weights)):
+                parts[f"{quote}{stem}{quote} ({weight:+.2g}, {len(weights)} entries)"] = None
+                alike[stem] = []
+            elif weights:
+                parts[f"{quote}{label}{quote} ({weight:+.2g})"] = None
+        more = f" and {len(parts) - 6} more" if len(parts) > 6 else ""
+        return ", ".join(list(parts)[:6]) + more
+
     def __str__(self) -> str:
         text = f"{self.status.value}: {self.status.sentence}"
         if self.parameters:
-            named = ", ".join(f"`{k}` ({v:+.2g})" for k, v in list(self.parameters.items())[:6])
-            more = len(self.parameters) - 6
-            text += f" Direction: {named}" + (f" and {more} more." if more > 0 else ".")
+            text += f" Direction: {self.direction('`')}."
         return f"{text} {self.advice}".strip()
