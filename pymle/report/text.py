@@ -74,8 +74,7 @@ def _facts(fit: Any) -> list[tuple[str, str]]:
     verdict = fit.verdict
     facts = [("verdict", f"{verdict.status.value} - {verdict.status.sentence}")]
     if verdict.parameters:
-        named = ", ".join(f"{k} ({v:+.2g})" for k, v in list(verdict.parameters.items())[:6])
-        facts.append(("direction", named))
+        facts.append(("direction", verdict.direction()))
     if verdict.advice:
         facts.append(("advice", verdict.advice))
     facts.append(("starts", str(verdict.evidence.get("starts", ""))))
