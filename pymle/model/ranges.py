@@ -8,11 +8,12 @@ import numpy as np
 from pytensor.graph.basic import Constant, equal_computations
 
 from pymle.model import walks
+from pymle.model.graphs.correlations import is_correlation, is_gram
 from pymle.model.operations import CONTRACTING, op_name
 from pymle.model.supports import bounds_of, support_of
 
 _UNKNOWN = (-np.inf, np.inf)
-_POSITIVE, _UNIT = (0.0, np.inf), (0.0, 1.0)
+_POSITIVE, _UNIT, _CORRELATION = (0.0, np.inf), (0.0, 1.0), (-1.0, 1.0)
 #: Ranges of the values of single operations.
 _RANGES = {
     "Exp": (0.0, np.inf),
@@ -66,7 +67,8 @@ def range_of(variable: Any, model: Any = None) -> tuple[float, float]:
         ``(0, inf)`` for what is made of terms that are nowhere negative by sums, products,
         quotients, powers and roots (``1 / sqrt(tau)``), ``(0, 1)`` for logistic functions,
         products of probabilities and shares of such terms (``tau**2 / (tau**2 + sigma**2)``),
-        ``(-1, 1)`` for ``tanh``; infinite where nothing is known.
+        ``(-1, 1)`` for ``tanh`` and the entries of correlation matrices; infinite where nothing
+        is known.
     """
     return _range(variable, model, _DEEPEST)
 
@@ -96,6 +98,10 @@ def _range(variable: Any, model: Any, left: int) -> tuple[float, float]:
     if name in _SETTING:
         parts = every(range(2))
         return _hull(parts) if variable.owner.op.set_instead_of_inc else _sum(parts)
+    if name in {"Mul", "TrueDiv"} and is_correlation(variable):
+        return _CORRELATION
+    if is_gram(variable) and inside(0) == _CORRELATION:  # rows of norm one
+        return _CORRELATION
     if name == "TrueDiv" and _is_share(*inputs, model, left - 1):
         return _UNIT
     if name == "Mul":
@@ -124,6 +130,8 @@ def _of_support(rv: Any, model: Any) -> tuple[float, float]:
     support = support_of(model, rv)
     if support.kind == "simplex":
         return _UNIT
+    if support.kind == "correlation":
+        return _CORRELATION
     if not support.elementwise:
         return _UNKNOWN
     low, high = (walks.given_value(b) if hasattr(b, "owner") else b for b in bounds_of(support, rv))
