@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from pymle.bind import (
+    LARGEST_PRODUCT,
+    blocks_of,
     call_at,
     check_inner,
     check_penalised,
@@ -43,7 +45,9 @@ from pymle.restrict import Bounded, Restricted
 from pymle.verdict import (
     Curvature,
     Saturated,
+    Status,
     Tails,
+    Verdict,
     assess,
     curvature_of,
     derivative_check,
@@ -58,6 +62,9 @@ _MOST_SCALES = 6
 _MOST_LOOKED_ALONG = 300
 #: Prior draws that are tried where PyMC's initial point is impossible under the data.
 _TRIED = 64
+_EDGE_BY_LAPLACE = (
+    "Laplace's approximation can lead to an edge that is none: compare with `quadrature=7`."
+)
 #: Points near the middle of the supports that are tried before them.
 _CENTRAL = 4
 
@@ -385,6 +392,7 @@ class Estimator:
                     problem, likelihood, found, bound, weights, start, seconds, diagnosis
                 )
             verdict, tails = diagnosis.verdict, diagnosis.tails
+        verdict = _about_the_integral(problem, verdict)
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
             loglik, logposterior = likelihood.further(solution.x)[-1], solution.value
@@ -495,6 +503,25 @@ def _central(x0: np.ndarray) -> np.ndarray:
     Not the middle itself, where a model that mirrors or permutes its parameters is flat.
     """
     return dispersed(np.zeros_like(x0), 0.1, _CENTRAL, seed=0)
+
+
+def _about_the_integral(problem: Problem, verdict: Verdict) -> Verdict:
+    """A verdict that says where Laplace's approximation may have made the edge.
+
+    Outcomes that say little about each effect (binary ones, few trials) pull its estimate of a
+    variance to zero, where one of the same integral by quadrature has an inner maximum.
+    """
+    edge = verdict.status in {Status.BOUNDARY, Status.NO_MAXIMUM} and not verdict.unbounded
+    effects = problem.effects
+    if not edge or effects is None or problem.quadrature is not None or problem.reml:
+        return verdict
+    laws = list(problem.model.observed_RVs)
+    laws += [problem.model[name] for name in effects.names]
+    if all(type(rv.owner.op).__name__ in {"NormalRV", "MvNormalRV"} for rv in laws):
+        return verdict
+    if int(blocks_of(problem).sizes.max(initial=0)) > LARGEST_PRODUCT:
+        return verdict
+    return replace(verdict, advice=f"{verdict.advice} {_EDGE_BY_LAPLACE}".strip())
 
 
 def _usable(likelihood: Likelihood, x: np.ndarray) -> bool:
