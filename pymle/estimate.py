@@ -210,6 +210,8 @@ class Estimate:
         if self.curvature is None or not self.curvature.finite:
             return None
         status, k = self.verdict.status, len(self.x)
+        if status is Status.HIGHER_ELSEWHERE and self.tails is not None:
+            return self.tails.directions
         if status in _STRICT:
             return np.zeros((k, 0)) if self.curvature.positive else None
         if status in {Status.BOUNDARY, Status.NO_MAXIMUM, Status.SUPPORT}:

@@ -27,7 +27,7 @@ from pymle.bind import (
 )
 from pymle.errors import AnalysisError, PointError
 from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
-from pymle.existence import Diagnosis, diagnose
+from pymle.existence import Diagnosis, diagnose, restricted_separation
 from pymle.model import Constraints, Problem, at_values, impossible_terms
 from pymle.objective import Likelihood
 from pymle.optimize import (
@@ -44,6 +44,7 @@ from pymle.optimize import (
 from pymle.restrict import Bounded, Restricted
 from pymle.verdict import (
     Curvature,
+    Ridge,
     Saturated,
     Status,
     Tails,
@@ -54,6 +55,7 @@ from pymle.verdict import (
     find_tails,
     is_level,
     look_along,
+    runs_across,
 )
 
 #: Scale parameters up to which the start is looked for along each.
@@ -268,22 +270,23 @@ class Estimator:
         found: Search,
         bound: Bounded | None,
         curvature: Curvature | None,
+        *,
         natural: np.ndarray,
-        lower: np.ndarray,
-        upper: np.ndarray,
+        edges: tuple[np.ndarray, np.ndarray],
     ) -> Tails | None:
         if curvature is None or not curvature.finite:
             return None
         coordinates = problem.coordinates
         # What a constraint holds does not run away alone.
         free = np.ones(problem.layout.size, dtype=bool) if bound is None else bound.untouched
-        low_edge, high_edge = coordinates.edges(lower, upper)
+        low_edge, high_edge = coordinates.edges(*edges)
         return find_tails(
             likelihood.value,
             found.solution.x,
             curvature,
             labels=problem.layout.free_labels,
             bent=coordinates.bent_coordinates & free,
+            real=coordinates.real_coordinates & free,
             lower_edge=low_edge,
             upper_edge=high_edge,
             saturated=[
@@ -308,9 +311,19 @@ class Estimator:
         higher: bool = False,
     ) -> Estimate:
         solution, layout, lowered = found.solution, problem.layout, problem.lowered
+        natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
+        if bound is not None:
+            natural = bound.settled(natural)
+        coordinates = problem.coordinates
+        constant = coordinates.constant_bounds
+        lower, upper = coordinates.flat_bounds(natural) if constant is None else constant
         curvature: Curvature | None = None
         source: Callable[[], Curvature] | None = None
         error, flat = 0.0, 0
+        tails: Tails | None = None
+        away = partial(
+            self._tails, problem, likelihood, found, bound, natural=natural, edges=(lower, upper)
+        )
         if bound is not None:
             curvature, error = bound.curvature, bound.error
             source = (lambda: curvature) if curvature is not None else None
@@ -326,8 +339,17 @@ class Estimator:
             known = curvature_of(-matrix, error)
             if solution.converged and known.finite and layout.size <= _MOST_LOOKED_ALONG:
                 climb = partial(maximise, method=self._settings.method)
-                bent = problem.coordinates.bent_coordinates
-                ridge = look_along(likelihood, solution, known, bent, climb)
+                # Where level ground ends on one side it is a tail, and no ridge.
+                bent = coordinates.bent_coordinates
+                tails = away(known)
+                done = (
+                    tails is not None
+                    and not (tails.rising or np.any(tails.directions[bent]))
+                    and tails.strict(known)
+                )
+                ridge = Ridge(known, 0)
+                if not done:
+                    ridge = look_along(likelihood, solution, known, bent, climb)
                 if ridge.higher is not None and not higher:
                     found = replace(found, solution=ridge.higher)
                     return self._finish(
@@ -335,21 +357,16 @@ class Estimator:
                     )
                 known, flat = ridge.curvature, ridge.flat
             curvature, source = known, lambda: known
-
-        natural, jacobian = natural_function(problem).value_and_jacobian(solution.x)
-        if bound is not None:
-            natural = bound.settled(natural)
-        coordinates = problem.coordinates
-        constant = coordinates.constant_bounds
-        lower, upper = coordinates.flat_bounds(natural) if constant is None else constant
         self._seen_concave = found.concave
         check = self._check
         if check is None and curvature is not None and solution.converged:
             pair = likelihood.value_and_score if bound is None else bound.value_and_score
             check = derivative_check(pair, solution, curvature)
-        tails = None
-        if not flat:
-            tails = self._tails(problem, likelihood, found, bound, curvature, natural, lower, upper)
+        tails = None if flat else tails or away(curvature)
+        if tails is not None and curvature is not None:
+            bent = coordinates.bent_coordinates
+            ridged = runs_across(solution.x, curvature, bent, tails.directions)
+            tails = None if ridged else tails
         equivalent = self._equivalent(problem, likelihood, found)
         verdict = assess(
             solution,
@@ -392,6 +409,10 @@ class Estimator:
                     problem, likelihood, found, bound, weights, start, seconds, diagnosis
                 )
             verdict, tails = diagnosis.verdict, diagnosis.tails
+        elif (gradients := bound.gradients(solution.x)) is not None:
+            verdict = restricted_separation(
+                problem, likelihood, found, curvature, verdict, gradients
+            )
         verdict = _about_the_integral(problem, verdict)
         loglik, logposterior = solution.value, None
         if problem.objective == "map":

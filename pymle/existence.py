@@ -9,10 +9,11 @@ import numpy as np
 from pymle.bind import natural_function
 from pymle.model import Problem, can_be_penalised
 from pymle.objective import Likelihood
-from pymle.optimize import Search, Solution, differenced_hessian, maximise
+from pymle.optimize import Search, Solution, Termination, differenced_hessian, maximise
 from pymle.verdict import (
     Curvature,
     Edges,
+    Lines,
     Separation,
     Status,
     Tails,
@@ -144,8 +145,12 @@ def diagnose(
         wrong = find_wrong_slopes(likelihood, solution, curvature, labels)
         if wrong is not None:
             return replace(plain, verdict=troubled(verdict, wrong))
+    plateau = _plateau(found, verdict)
+    if plateau is not None:
+        return replace(plain, again=replace(found, solution=plateau))
     # Where everything beside the tails is settled the likelihood has a limit: it does not grow.
     limit = tails is not None and not tails.rising and _holds(tails, solution, curvature)
+    limit &= verdict.status is not Status.HIGHER_ELSEWHERE
     growing = verdict if limit else _growing(problem, likelihood, found, verdict)
     if growing is not verdict:
         return replace(plain, verdict=growing)
@@ -154,20 +159,13 @@ def diagnose(
         if edges is not None:
             again = replace(found, solution=edges.solution)
             return Diagnosis(verdict, tails, edges=edges, again=again)
-    # (What Firth's penalty adds belongs to all observations together.)
-    if problem.effects is None and problem.penalty is None:
-        real = problem.coordinates.real_coordinates
-        if is_suspicious(likelihood.value, solution, curvature, verdict, real):
-            others = any(term.kind != "observed" for term in problem.terms)
-            away = find_separation(
-                likelihood, problem.layout, solution.x, found.start, others=others
-            )
-            if away is not None:
-                first = _separated(problem, found, curvature, tails, verdict, away)
-                if first.tails is not None and _holds(first.tails, solution, curvature):
-                    return first
-                again = _at_the_limit(likelihood, found, away, method)
-                return first if again is None else replace(first, again=again)
+    away = _away(problem, likelihood, found, curvature, verdict)
+    if away is not None:
+        first = _separated(problem, found, curvature, tails, verdict, away)
+        if first.tails is not None and _holds(first.tails, solution, curvature):
+            return first
+        again = _at_the_limit(likelihood, found, away, method)
+        return first if again is None else replace(first, again=again)
     proven = verdict.status is Status.FLAT and curvature is not None and curvature.proven > 0
     if verdict.status in _DOUBTED and not proven:
         doubted = verdict.status is Status.INCONSISTENT
@@ -175,6 +173,73 @@ def diagnose(
         if trouble is not None:
             return replace(plain, verdict=troubled(verdict, trouble))
     return plain
+
+
+def _away(
+    problem: Problem,
+    likelihood: Likelihood,
+    found: Search,
+    curvature: Curvature | None,
+    verdict: Verdict,
+    constraints: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Separation | None:
+    """A direction along which no observation's likelihood ever falls, where one is suspected."""
+    # What Firth's penalty adds belongs to all observations together, and what is integrated
+    # under a flat measure may run away itself.
+    flat = problem.effects is not None and bool(problem.effects.flat)
+    if problem.penalty is not None or flat:
+        return None
+    solution, natural = found.solution, None
+    layout = problem.layout
+    if any(block.support.kind == "zerosum" for block in layout.blocks):
+        natural = np.asarray(natural_function(problem).value_and_jacobian(found.start)[1])
+    lines = Lines(layout, found.start, natural, *(constraints or ()))
+    if not is_suspicious(likelihood.value, solution, curvature, verdict, lines.straight()):
+        return None
+    others = problem.effects is not None or any(t.kind != "observed" for t in problem.terms)
+    return find_separation(likelihood, lines, solution.x, found.start, others=others)
+
+
+def restricted_separation(
+    problem: Problem,
+    likelihood: Likelihood,
+    found: Search,
+    curvature: Curvature | None,
+    verdict: Verdict,
+    constraints: tuple[np.ndarray, np.ndarray],
+) -> Verdict:
+    """The verdict, if the data are separated under linear constraints between real parameters.
+
+    Parameters
+    ----------
+    problem : Problem
+    likelihood : Likelihood
+    found : Search
+    curvature : Curvature or None
+        Along the constraints.
+    verdict : Verdict
+        From the point alone.
+    constraints : tuple of numpy.ndarray, shapes (r, k) and (s, k)
+        Gradients of equations and of inequalities (``>= 0``) on the unconstrained scale.
+
+    Returns
+    -------
+    Verdict
+    """
+    away = _away(problem, likelihood, found, curvature, verdict, constraints)
+    return verdict if away is None else separated(verdict, away, limit=False, firth=False)
+
+
+def _plateau(found: Search, verdict: Verdict) -> Solution | None:
+    """The highest of all ends, on level ground, where the search reports a lower one at an edge."""
+    if verdict.status is not Status.HIGHER_ELSEWHERE or found.exploration is None:
+        return None
+    if not verdict.parameters:
+        return None
+    seen = [s for s in found.exploration.solutions if np.isfinite(s.value)]
+    top = max(seen, key=lambda s: s.value)
+    level = {Termination.FLAT, Termination.DEGENERATE}
+    return top if top.termination in level and top.score is not None else None
 
 
 def _worded(problem: Problem, verdict: Verdict) -> Verdict:

@@ -257,8 +257,27 @@ class Bounded:
             self.error = differenced_hessian(likelihood.value_and_score, solution.x)[1]
         self.curvature = _filled(bound, self.error)
         self._settled = restricted.single_entries(bound)
+        self._restricted = restricted
         self.untouched = ~np.any(bound.solution.jacobian != 0.0, axis=0)
         self.restriction = restricted.restriction(bound)
+
+    def gradients(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Gradients of equations and of inequalities that are linear; None where one is not.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+
+        Returns
+        -------
+        tuple of numpy.ndarray, shapes (r, k) and (s, k), or None
+            On the unconstrained scale; an inequality allows what does not fall along its own.
+        """
+        if not self._restricted.straight:
+            return None
+        jacobian = self._function.value_and_jacobian(x)[1]
+        equations = self._restricted.equations
+        return jacobian[equations], jacobian[~equations]
 
     def settled(self, natural: np.ndarray) -> np.ndarray:
         """Natural values, with those that a constraint sets alone at exactly that value.

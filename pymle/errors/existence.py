@@ -48,3 +48,21 @@ class ExistenceTexts:
             f'penalty="firth" is not offered together with {what}. Leave one of the two out, or '
             "keep weakly informative priors with `pymle.find_MAP`."
         )
+
+    @classmethod
+    def unbounded(cls, what: str) -> Self:
+        """A number that stands on the height of a maximum, of a likelihood that has none.
+
+        Parameters
+        ----------
+        what : str
+            The quantity, as the subject of a sentence.
+
+        Returns
+        -------
+        AnalysisError
+        """
+        return cls._said(
+            f"{what} has no value here: the log-likelihood grows without bound, and `fit.loglik` "
+            "is where the search stopped. Mend the model as `fit.verdict.advice` says."
+        )

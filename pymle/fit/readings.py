@@ -86,7 +86,7 @@ class Readings:
         Raises
         ------
         AnalysisError
-            For a MAP fit.
+            For a MAP fit, or where the likelihood grows without bound.
         """
         self._only_mle("AIC")
         return self._estimate.aic
@@ -98,7 +98,8 @@ class Readings:
         Raises
         ------
         AnalysisError
-            For a MAP fit, or without a number of observations.
+            For a MAP fit, without a number of observations, or where the likelihood grows without
+            bound.
         """
         self._only_mle("AICc")
         self._needs_nobs("AICc")
@@ -111,7 +112,8 @@ class Readings:
         Raises
         ------
         AnalysisError
-            For a MAP fit, or without a number of observations.
+            For a MAP fit, without a number of observations, or where the likelihood grows without
+            bound.
         """
         self._only_mle("BIC")
         self._needs_nobs("BIC")
@@ -122,6 +124,8 @@ class Readings:
             raise AnalysisError.needs_mle(what)
         if self._estimate.weights_kind == "sampling":
             raise AnalysisError.sampling_weights(what)
+        if self._estimate.verdict.unbounded:
+            raise AnalysisError.unbounded(what)
 
     def _needs_nobs(self, what: str) -> None:
         if not np.isfinite(self.nobs):

@@ -8,11 +8,14 @@ a derivative beyond those that the score itself took.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pymle.objective.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from pymle.objective.integrate.marginal import Marginal
 
 #: Entries that are propagated at a time (numbers of observations times coordinates).
 _ENTRIES = 8_000_000
@@ -49,6 +52,50 @@ def observation_scores(likelihood: Likelihood, x: np.ndarray) -> list[np.ndarray
     program = _program(likelihood, "observation scores", _scores_program)
     found = program(x, held, weights, data)
     return [np.moveaxis(np.asarray(a), 0, -1) for a in found]
+
+
+def conditional_scores(
+    likelihood: Marginal, x: np.ndarray
+) -> tuple[float, np.ndarray, list[np.ndarray]]:
+    """The joint log-density at fixed random effects: value, score, and that of every observation.
+
+    They are held where the search has its best conditional mode.
+
+    Parameters
+    ----------
+    likelihood : Marginal
+    x : numpy.ndarray, shape (k,)
+        Unconstrained point.
+
+    Returns
+    -------
+    value : float
+    score : numpy.ndarray, shape (k,)
+        With respect to the parameters.
+    each : list of numpy.ndarray
+        As `observation_scores`.
+    """
+    held, weights, data = likelihood._arguments
+    program = _program(likelihood, "conditional scores", _conditional_program)
+    value, score, found = program(np.asarray(x, dtype=np.float64), held, weights, data)
+    return float(value), np.asarray(score), [np.moveaxis(np.asarray(a), 0, -1) for a in found]
+
+
+def _conditional_program(likelihood: Any) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    size, joint, count = likelihood.size, likelihood.plan.laplace._joint_call, likelihood._count
+
+    def conditional(x: Any, held: Any, weights: Any, data: Any) -> Any:
+        def outer(w: Any) -> Any:
+            value, score = joint(jnp.concatenate([x, data[-1]]), held, w, data[:count])[:2]
+            return score[:size], value
+
+        score, pull, value = jax.vjp(outer, weights, has_aux=True)
+        return value, score, jax.lax.map(lambda v: pull(v)[0], jnp.eye(size))
+
+    return jax.jit(conditional)
 
 
 def observation_informations(likelihood: Likelihood, x: np.ndarray) -> list[np.ndarray] | None:

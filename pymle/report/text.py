@@ -86,6 +86,8 @@ def _facts(fit: Any) -> list[tuple[str, str]]:
         facts.append(("AIC, AICc, BIC", "none for a penalised likelihood"))
     elif fit.estimate.weights_kind == "sampling":
         facts.append(("AIC, AICc, BIC", "none with sampling weights"))
+    elif verdict.unbounded:
+        facts.append(("AIC, AICc, BIC", "none: the log-likelihood grows without bound"))
     elif np.isfinite(fit.nobs):
         facts.append(("AIC, AICc, BIC", f"{fit.aic:.4f}, {fit.aicc:.4f}, {fit.bic:.4f}"))
     else:

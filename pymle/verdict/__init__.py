@@ -2,9 +2,10 @@
 
 from pymle.verdict.assess import assess, derivative_check, is_level
 from pymle.verdict.curvature import Curvature, curvature_of
+from pymle.verdict.lines import Lines
 from pymle.verdict.numerics import find_randomness, find_trouble, find_wrong_slopes, troubled
 from pymle.verdict.records import Status, Verdict
-from pymle.verdict.ridge import Ridge, look_along
+from pymle.verdict.ridge import Ridge, look_along, runs_across
 from pymle.verdict.separation import Separation, find_separation, is_suspicious, separated
 from pymle.verdict.support import Edges, at_the_edge, find_edges
 from pymle.verdict.tails import Saturated, Tails, find_tails
@@ -14,6 +15,7 @@ __all__ = [
     "Curvature",
     "Edges",
     "Growth",
+    "Lines",
     "Ridge",
     "Saturated",
     "Separation",
@@ -35,6 +37,7 @@ __all__ = [
     "is_level",
     "is_suspicious",
     "look_along",
+    "runs_across",
     "separated",
     "troubled",
 ]

@@ -16,6 +16,8 @@ from pymle.verdict.tails import Tails
 _GAIN = 1e-10
 #: Fall of a log coordinate (a factor of 3e-7) in a search that does not converge.
 _COLLAPSE = 15.0
+#: Share of a log-likelihood by which searches towards one edge may differ.
+_NEAR = 1e-4
 #: Steps of the derivative check, in standard errors.
 _STEPS = (0.05, 0.005, 0.0005)
 #: Disagreement of value, score and curvature that no rounding explains.
@@ -98,7 +100,13 @@ def assess(
         return Verdict(Status.NOT_CONVERGED, evidence, _ADVICE["not finite"])
     if tails is not None and tails.rising:
         return Verdict(Status.NO_MAXIMUM, evidence, _ADVICE["no maximum"], tails.towards)
-    if tails is not None and (not tails.steady or tails.settled(solution.score, curvature)):
+    above = _above(exploration, solution)
+    limit = tails is not None and (not tails.steady or tails.settled(solution.score, curvature))
+    if tails is not None and limit and above is not None:
+        evidence["higher_value"] = above
+        advice = _ADVICE["edge"] + _ADVICE["higher"].format(above - solution.value)
+        return Verdict(Status.HIGHER_ELSEWHERE, evidence, advice, tails.towards)
+    if tails is not None and limit:
         status = Status.NO_MAXIMUM if tails.infinite else Status.BOUNDARY
         advice = _ADVICE["limit" if tails.infinite else "boundary"]
         return Verdict(status, evidence, advice, tails.towards)
@@ -137,6 +145,15 @@ def assess(
         advice = _ADVICE["several"].format(count)
         return Verdict(Status.SEVERAL, evidence, advice)
     return Verdict(Status.MAXIMUM, evidence, _remark(exploration))
+
+
+def _above(exploration: Exploration | None, solution: Solution) -> float | None:
+    """Log-likelihood that a search saw beyond a point at an edge, which others only come near."""
+    if exploration is None:
+        return None
+    seen = [s.value for s in exploration.solutions if np.isfinite(s.value)]
+    top = max(seen, default=-np.inf)
+    return top if top > solution.value + _NEAR * max(1.0, abs(solution.value)) else None
 
 
 def derivative_check(
@@ -374,6 +391,7 @@ _ADVICE = {
         "Typical causes are separation in binary data and a scale that collapses onto single "
         "observations. Keep the priors with `pymle.find_MAP`, or simplify the model."
     ),
+    "edge": "The point reported is at an edge of the parameters named, a local maximum. ",
     "higher": (
         "It was higher by {:.3g}; typical causes are a component that collapses onto single "
         "observations (an unbounded likelihood) or a long ridge. Bound the scale parameters, "

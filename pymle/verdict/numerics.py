@@ -98,7 +98,7 @@ def find_trouble(
     """
     if solution.score is None or not np.isfinite(solution.value) or len(labels) > _MOST:
         return None
-    sizes = _steps(solution, curvature)
+    sizes = _steps(objective, solution, curvature)
     noise = noise_of(objective, solution.x, 0.2 * sizes)
     wrong = _wrong_slopes(objective, solution, sizes, noise, labels)
     if wrong is not None:
@@ -142,7 +142,7 @@ def find_wrong_slopes(
     """
     if solution.score is None or not np.isfinite(solution.value) or len(labels) > _MOST:
         return None
-    sizes = _steps(solution, curvature)
+    sizes = _steps(objective, solution, curvature)
     noise = noise_of(objective, solution.x, 0.2 * sizes)
     return _wrong_slopes(objective, solution, sizes, noise, labels)
 
@@ -176,14 +176,28 @@ def noise_of(objective: Objective, x: np.ndarray, short: np.ndarray) -> float:
     return worst
 
 
-def _steps(solution: Solution, curvature: Curvature | None) -> np.ndarray:
-    """Lengths for differences: a tenth of a conditional standard error, or of the coordinate."""
+def _steps(objective: Objective, solution: Solution, curvature: Curvature | None) -> np.ndarray:
+    """Lengths for differences: a tenth of a conditional standard error, or of the coordinate.
+
+    Far out along a slope that levels off the curvature promises steps of any length: shorter ones
+    are taken where the log-likelihood changes by more than it promised.
+    """
     own = 1e-3 * np.maximum(np.abs(solution.x), 1.0)
     if curvature is None or not curvature.finite:
         return own
     diagonal = np.diagonal(curvature.information)
     known = diagonal > 0
-    return np.where(known, 0.1 / np.sqrt(np.where(known, diagonal, 1.0)), own)
+    sizes = np.where(known, 0.1 / np.sqrt(np.where(known, diagonal, 1.0)), own)
+    for i in np.flatnonzero(sizes > 10.0 * own):
+        for side in (-3.0, 3.0):
+            x = np.array(solution.x)
+            x[i] += side * sizes[i]
+            with np.errstate(all="ignore"):
+                change = objective.value(x) - solution.value
+            if not abs(change) < 1.0:
+                sizes[i] = own[i]
+                break
+    return sizes
 
 
 def _wrong_slopes(

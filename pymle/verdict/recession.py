@@ -24,6 +24,8 @@ _LENGTHS = np.concatenate([[0.0], 10.0 ** np.linspace(-2, 4, 13)])
 _NO_SLOPE = 1e-7
 #: Size of a row, relative to its largest, below which it has died away.
 _DEAD = 1e-9
+#: Entry of a unit vector that is what dying rows leave behind.
+_ROUNDING = 1e-6
 #: Coordinates up to which the fewest that suffice are looked for.
 _MOST_DROPPED = 40
 
@@ -99,7 +101,8 @@ def find_recession(
     algorithms for detecting separated data in binary logistic regression models, University of
     Oxford, section 4.
     """
-    seen = [found for point in points if (found := _usable(rows(point))) is not None]
+    usable = [(point, found) for point in points if (found := _usable(rows(point))) is not None]
+    points, seen = np.array([p for p, _ in usable]), [found for _, found in usable]
     if not seen or seen[0].shape[1] == 0:
         return None
     size = np.max(np.abs(np.stack(seen)), axis=(0, 1))
@@ -283,4 +286,6 @@ def _flat_far_out(
     if len(left) == 0:
         return np.eye(len(u))
     _, values, vectors = np.linalg.svd(left.T @ left)
-    return (vectors[values <= 1e-10 * values[0]] / units).T
+    flat = vectors[values <= 1e-10 * values[0]]
+    # Nothing in these units, which others would make large.
+    return (np.where(np.abs(flat) < _ROUNDING, 0.0, flat) / units).T

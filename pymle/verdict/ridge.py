@@ -28,6 +28,8 @@ _REAL_FLOOR = 1e-6
 _FALL, _SAME = 0.1, 1e-6
 #: Share of the way out that has to be left after the climb.
 _STAYED = 0.3
+#: Part of a direction beside all tails from which on it is none of them.
+_ASIDE = 0.5
 #: Most directions that are looked along.
 _MOST = 6
 #: Steps along a direction, in units of the size of the point.
@@ -108,6 +110,34 @@ def look_along(
         above = min(above, 0.5 * (float(values[flat - 1]) + float(values[flat])))
     tolerance = max(above, curvature.tolerance)
     return Ridge(replace(natural, tolerance=tolerance, proven=flat), flat)
+
+
+def runs_across(
+    x: np.ndarray, curvature: Curvature, bent: np.ndarray, directions: np.ndarray
+) -> bool:
+    """Whether the information is singular in a direction that is none of a tail's.
+
+    Two scales of which only the sum of squares enters are a ridge, on which the smaller one alone
+    looks like a tail.
+
+    Parameters
+    ----------
+    x : numpy.ndarray, shape (k,)
+    curvature : Curvature
+    bent : numpy.ndarray of bool, shape (k,)
+    directions : numpy.ndarray, shape (k, q)
+        Of the tails.
+
+    Returns
+    -------
+    bool
+    """
+    natural = _on_natural_scale(x, curvature, bent)
+    values, vectors = natural.eigen
+    null = vectors[:, values <= natural.tolerance]
+    basis = np.linalg.qr(directions * natural.scale[:, None])[0]
+    aside = null - basis @ (basis.T @ null)
+    return bool(np.any(np.linalg.norm(aside, axis=0) > _ASIDE))
 
 
 def _on_natural_scale(x: np.ndarray, curvature: Curvature, bent: np.ndarray) -> Curvature:

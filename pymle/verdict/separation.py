@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pymle.model.layout import Layout
 from pymle.objective import Likelihood
-from pymle.objective.contributions import observation_scores
+from pymle.objective.contributions import conditional_scores, observation_scores
+from pymle.objective.integrate.marginal import Marginal
 from pymle.optimize import Solution
 from pymle.verdict.curvature import Curvature
 from pymle.verdict.lines import Lines
@@ -24,6 +24,10 @@ _ASKED = {Status.NO_MAXIMUM, Status.NOT_CONVERGED, Status.FLAT, Status.SADDLE}
 _FAR, _FALL = (8.0, 0.8, 0.08, 0.008), 0.03
 #: Coordinates up to which every one is stepped along, and curvatures that count as small.
 _MOST_STEPPED, _SMALL = 200, 1e-6
+#: Singular value of unit vectors, relative to the largest, that tells none of them apart.
+_TWICE = 1e-5
+#: Difference of two sums of scores, relative to their entries, that is none.
+_ROUNDING = 1e-10
 #: Scores of single observations up to which they are looked at.
 _MOST_SCORES = 20_000_000
 
@@ -45,7 +49,14 @@ class Separation:
     @property
     def weights(self) -> dict[str, float]:
         """Labels in the direction, those that matter most first."""
-        share, direction = self.recession.share, self.recession.direction
+        names = self.lines.names
+        direction = names @ self.recession.direction
+        share = np.where(
+            np.abs(direction) > 1e-9 * np.max(np.abs(direction)),
+            np.abs(names) @ self.recession.share,
+            0.0,
+        )
+        share, direction = share / np.max(share), direction / np.max(np.abs(direction))
         order = np.argsort(-share, kind="stable")
         return {self.lines.labels[i]: float(direction[i]) for i in order if share[i] > 1e-6}
 
@@ -63,8 +74,10 @@ class Separation:
         if others is not None and not others.rising:
             directions = np.concatenate([directions, others.directions], axis=1)
             towards |= others.towards
+        # The same direction may have been found twice, to a few digits.
+        directions = directions / np.linalg.norm(directions, axis=0)
         basis, values, _ = np.linalg.svd(directions, full_matrices=False)
-        kept = basis[:, values > 1e-10 * values[0]]
+        kept = basis[:, values > _TWICE * values[0]]
         return Tails(kept, towards, infinite=True, rising=False)
 
 
@@ -73,7 +86,7 @@ def is_suspicious(
     solution: Solution,
     curvature: Curvature | None,
     verdict: Verdict,
-    real: np.ndarray,
+    along: np.ndarray,
 ) -> bool:
     """Whether a search may have ended on a slope that never comes down.
 
@@ -85,8 +98,8 @@ def is_suspicious(
     curvature : Curvature or None
     verdict : Verdict
         What was found without looking at observations.
-    real : numpy.ndarray of bool, shape (k,)
-        Coordinates that can be any real number.
+    along : numpy.ndarray, shape (k, p)
+        Directions without an end.
 
     Returns
     -------
@@ -98,13 +111,16 @@ def is_suspicious(
     errors of a coordinate; where it falls by less than a thirtieth of that, it may be flat for
     ever.
     """
-    if not np.any(real):
+    if along.shape[1] == 0:
         return False
     if verdict.status in _ASKED or curvature is None or not curvature.finite:
         return True
-    steps = [np.eye(len(real))[i] / curvature.scale[i] for i in np.flatnonzero(real)]
-    if len(steps) > _MOST_STEPPED:
+    if along.shape[1] > _MOST_STEPPED:
         return False
+    sizes = np.einsum("kp,kl,lp->p", along, curvature.information, along)
+    if not np.all(sizes > 0):
+        return True
+    steps = list((along / np.sqrt(sizes)).T)
     values, vectors = curvature.eigen
     small = np.flatnonzero((values > 0) & (values < _SMALL))
     steps += [vectors[:, i] / curvature.scale / np.sqrt(values[i]) for i in small]
@@ -125,15 +141,15 @@ def _falls(value: Callable[[np.ndarray], float], solution: Solution, step: np.nd
 
 
 def find_separation(
-    likelihood: Likelihood, layout: Layout, x: np.ndarray, start: np.ndarray, *, others: bool
+    likelihood: Likelihood, lines: Lines, x: np.ndarray, start: np.ndarray, *, others: bool
 ) -> Separation | None:
     """Look for a direction along which real parameters go to infinity.
 
     Parameters
     ----------
     likelihood : Likelihood
-        With nothing integrated out.
-    layout : Layout
+    lines : Lines
+        Along which they may.
     x, start : numpy.ndarray, shape (k,)
         Where the search ended, and began.
     others : bool
@@ -144,15 +160,17 @@ def find_separation(
     -------
     Separation or None
         None too where the scores of single observations cannot be had cheaply.
+
+    Notes
+    -----
+    Random effects are held: a direction of the parameters alone along which no observation's
+    log-density falls, whatever the effects, is one along which the integral does not fall.
     """
-    if not likelihood.has_score or likelihood.route != "jax":
+    if not likelihood.has_score or likelihood.route != "jax" or lines.size == 0:
         return None
     weights = likelihood.program[2]
     counted = [np.ravel(np.asarray(w)) for w in weights]
     if not counted or sum(map(len, counted)) * likelihood.size > _MOST_SCORES:
-        return None
-    lines = Lines(layout, start)
-    if lines.size == 0:
         return None
     weight = np.concatenate(counted)
     inside = weight > 0
@@ -162,27 +180,55 @@ def find_separation(
         if at is None:
             return None
         with np.errstate(all="ignore"):
-            value, score = likelihood.value_and_score(at)
-            if not np.isfinite(value):
-                return None
-            scores = np.concatenate(
-                [s.reshape(-1, len(at)) for s in observation_scores(likelihood, at)]
-            )
+            value, score, each = _scores_at(likelihood, at)
+        if not np.isfinite(value):
+            return None
+        scores = np.concatenate([s.reshape(-1, len(at)) for s in each])
         weighted = scores[inside] * weight[inside, None]
         if others:
-            weighted = np.concatenate([weighted, (score - weighted.sum(axis=0))[None]])
+            weighted = np.concatenate([weighted, _rest(score, weighted)[None]])
         return weighted @ lines.jacobian(at)
 
     began = lines.of(start)
     ended = lines.of(x)
+    if others:
+        seen = [found for z in (began, ended) if (found := rows(z)) is not None]
+        others = any(np.any(found[-1] != 0.0) for found in seen)
     scatter = np.random.default_rng(0).normal(size=(2, lines.size))
-    near = began + scatter * np.maximum(np.abs(began), 0.3)
+    near = (_inside(rows, began, step * np.maximum(np.abs(began), 0.3)) for step in scatter)
     points = [began, *near]
     if np.all(np.isfinite(ended)) and np.max(np.abs(ended), initial=0.0) < 1e8:
         points += [ended]
     points = [p for p in points if lines.to_x(p) is not None]
     recession = find_recession(rows, np.array(points), order=lines.order())
     return None if recession is None else Separation(recession, lines)
+
+
+def _rest(score: np.ndarray, weighted: np.ndarray) -> np.ndarray:
+    """Score of what is no observation, without the rounding of the sum."""
+    rest = score - weighted.sum(axis=0)
+    return np.where(np.abs(rest) <= _ROUNDING * np.abs(weighted).sum(axis=0), 0.0, rest)
+
+
+def _scores_at(
+    likelihood: Likelihood, at: np.ndarray
+) -> tuple[float, np.ndarray, list[np.ndarray]]:
+    if isinstance(likelihood, Marginal):
+        return conditional_scores(likelihood, at)
+    value, score = likelihood.value_and_score(at)
+    # Elsewhere the scores may be anything, and cost as much as a Hessian.
+    return value, score, observation_scores(likelihood, at) if np.isfinite(value) else []
+
+
+def _inside(
+    rows: Callable[[np.ndarray], np.ndarray | None], began: np.ndarray, step: np.ndarray
+) -> np.ndarray:
+    """A step, or as much of it as leads to no overflow: predictors may be in the thousands."""
+    for share in (1.0, 0.1, 0.01, 1e-3, 1e-4):
+        found = rows(began + share * step)
+        if found is not None and np.all(np.isfinite(found)):
+            return began + share * step
+    return began
 
 
 def separated(verdict: Verdict, found: Separation, *, limit: bool, firth: bool) -> Verdict:

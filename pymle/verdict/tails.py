@@ -208,10 +208,9 @@ def _real_tails(
     A step of one has no meaning on their scale: those are looked at whose conditional standard
     error is many times their own size, with steps of that size, and the fall is to be a clear one.
     """
-    information = np.diagonal(curvature.information)
     size = np.maximum(np.abs(x), 1.0)
     out = []
-    for i in np.flatnonzero(real & (information * (_WIDE * size) ** 2 < 1.0)):
+    for i in np.flatnonzero(real & (np.diagonal(curvature.information) < (_WIDE * size) ** -2)):
         unit = size[i] * np.eye(len(x))[i]
         side, still = _side(value, lambda step, unit=unit: x + step * unit, _SIZES, _CLEAR)
         if side != 0.0 and not still:

@@ -150,17 +150,26 @@ def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.n
     scaled = dense / scale
     known = np.ones(rows, dtype=bool)
     information = information / np.outer(scale, scale)
-    if null.shape[1]:
+    left = np.zeros(rows)
+    if null.shape[1] and _flat(estimate):
         directions, _ = np.linalg.qr(null * scale[:, None], mode="complete")
         q = null.shape[1]
         size = np.linalg.norm(scaled, axis=1)
         touch = np.linalg.norm(scaled @ directions[:, :q], axis=1)
         known = touch <= _TOUCHES * np.where(size > 0, size, 1.0)
-        # What a function would still move by on the way to an edge or to infinity.
-        left = np.zeros(rows) if _flat(estimate) else np.linalg.norm(dense @ null, axis=1)
         complement = directions[:, q:]
         information = complement.T @ information @ complement
         scaled = scaled @ complement
+    elif null.shape[1]:
+        # Along a tail the curvature may be 1e-50 of what it is elsewhere: no common scale. What
+        # does not move along the tail does not depend on where its coordinates are held.
+        held, moving = _held_along(null)
+        kept = np.setdiff1d(np.arange(len(null)), held)
+        left = np.linalg.norm(dense @ moving, axis=1)
+        size = np.linalg.norm(np.abs(dense) @ np.abs(moving), axis=1)
+        known = left <= _TOUCHES * size
+        information = information[np.ix_(kept, kept)]
+        scaled = scaled[:, kept]
     if information.shape[0] == 0:
         return np.zeros((rows, 1)), known
     factor = np.linalg.cholesky(information)
@@ -173,8 +182,21 @@ def whitened(estimate: Estimate, jacobian: np.ndarray) -> tuple[np.ndarray, np.n
 
         half = solve_triangular(factor, scaled.T, lower=True).T
     if null.shape[1] and not _flat(estimate):
+        # What a function would still move by on the way to an edge or to infinity.
         known |= left <= _ARRIVED * np.linalg.norm(half, axis=1)
     return half, known
+
+
+def _held_along(null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (q,) that tell the points along directions (k, q) apart, and the directions.
+
+    The directions come back with the identity at those coordinates.
+    """
+    from scipy.linalg import qr
+
+    order = qr(null.T, mode="r", pivoting=True)[1]
+    held = np.asarray(order[: null.shape[1]])
+    return held, np.linalg.solve(null[held].T, null.T).T
 
 
 def _flat(estimate: Estimate) -> bool:
