@@ -304,17 +304,19 @@ def _cluster(
         key=lambda i: -solutions[i].value,
     )
     groups: list[list[int]] = []
+    scales: list[np.ndarray] = []
+    begin = 0  # groups before are higher than what is still to come
     for i in order:
-        for group in groups:
-            head = solutions[group[0]]
-            if not same_value(solutions[i].value, head.value):
-                continue
-            lengths = spread if given else _lengths(head, spread)
-            if bool(np.all(np.abs(solutions[i].x - head.x) <= 1e-2 * lengths)):
+        value, x = solutions[i].value, solutions[i].x
+        while begin < len(groups) and not same_value(value, solutions[groups[begin][0]].value):
+            begin += 1
+        for group, lengths in zip(groups[begin:], scales[begin:], strict=True):
+            if bool(np.all(np.abs(x - solutions[group[0]].x) <= 1e-2 * lengths)):
                 group.append(i)
                 break
         else:
             groups.append([i])
+            scales.append(spread if given else _lengths(solutions[i], spread))
     return tuple(
         Cluster(
             value=solutions[group[0]].value,

@@ -3,7 +3,7 @@
 python tests/benchmarks/run.py [name ...] [--json FILE] [--install-r]
 
 Names: cold, imports, refit, large, parameters, bootstrap, profiles, crossed,
-structures; all of them by default.
+structures, starts; all of them by default.
 Statsmodels is needed for `large` and `bootstrap`. Nothing here fails because it is slow.
 """
 

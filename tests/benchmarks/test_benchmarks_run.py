@@ -5,6 +5,7 @@ import numpy as np
 from tests.benchmarks.cases import bootstrap, large, parameters, profiles
 from tests.benchmarks.effects import crossed_model, ratings, structure_model
 from tests.benchmarks.run import line
+from tests.benchmarks.starts import starts
 
 
 def test_benchmarks_run_at_tiny_size():
@@ -25,6 +26,12 @@ def test_profiles_run_at_tiny_size():
     assert len(rows) == 3
     assert rows[0].value <= 12
     assert float(rows[-1].note.removesuffix(" SE").rpartition(" ")[2]) < 1e-6
+
+
+def test_starts_run_at_tiny_size():
+    rows = starts(names=("nist_misra1a",), counts=(20,), timed=2)
+    assert len(rows) == 4
+    assert all(row.value > 0 and row.what in line(row) for row in rows)
 
 
 def test_models_with_effects_at_tiny_size():
