@@ -152,7 +152,14 @@ class DataError(PymleError):
         -------
         DataError
         """
-        return cls(unknown_name("data", name, known))
+        names = list(known)
+        if not names:
+            return cls(
+                f"data: unknown name `{name}`: the model has no `pm.Data`, its data are constants "
+                "in it. Declare what may change with `pm.Data` when the model is written (models of "
+                "bambi hold their data so: write them in PyMC, or make a model at the new data)."
+            )
+        return cls(unknown_name("data", name, names))
 
     @classmethod
     def wrong_ndim(cls, name: str, seen: int, expected: int) -> DataError:

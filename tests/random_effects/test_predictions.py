@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 from scipy import stats
@@ -233,3 +234,19 @@ def test_profile_limits_are_those_of_lme4(fit):
     for label, (lower, upper) in published.items():
         assert limits.loc[label, "lower"] == pytest.approx(lower, abs=1.5e-4)
         assert limits.loc[label, "upper"] == pytest.approx(upper, abs=1.5e-4)
+
+
+def test_new_data_in_a_data_frame(fit):
+    frame = pd.DataFrame({"day": NEW[0], "index": NEW[1]}, index=list("pqrs"))
+    found = fit.predict(frame, var_names=["reaction"], prediction_limits=False).table
+    wanted = fit.predict(
+        dict(zip(("day", "index"), NEW, strict=True)),
+        var_names=["reaction"],
+        prediction_limits=False,
+    ).table
+    np.testing.assert_array_equal(found["estimate"], wanted["estimate"])
+    assert list(found.index) == [f"reaction[{row}]" for row in "pqrs"]
+    with pm.Model() as constant:
+        pm.Normal("y", pm.Normal("mu"), 1.0, observed=Y[:5])
+    with pytest.raises(pymle.DataError, match="its data are constants"):
+        pymle.find_MLE(constant, progressbar=False).predict(frame)

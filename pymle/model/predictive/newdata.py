@@ -88,7 +88,8 @@ class NewData:
         self._by_dim: dict[str, int] = {}
         self._by_length: dict[int, dict[int, int]] = {}
         self._missing: set[str] = set()
-        self.problem = self._changed(dict(data)) if data else problem
+        given = data is not None and len(data) > 0  # a data frame has no truth value
+        self.problem = self._changed(dict(data)) if given else problem
 
     @property
     def changed(self) -> bool:
