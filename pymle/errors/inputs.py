@@ -156,7 +156,7 @@ class DataError(PymleError):
         if not names:
             return cls(
                 f"data: unknown name `{name}`: the model has no `pm.Data`, its data are constants "
-                "in it. Declare what may change with `pm.Data` when the model is written (models of "
+                "in it. Declare what may change with `pm.Data` when the model is written (those of "
                 "bambi hold their data so: write them in PyMC, or make a model at the new data)."
             )
         return cls(unknown_name("data", name, names))
