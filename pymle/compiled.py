@@ -26,6 +26,7 @@ from pymle.fit import Fit
 from pymle.fitted import Fitted
 from pymle.model import (
     Problem,
+    check_integrals,
     check_penalty,
     check_supported,
     resolve_model,
@@ -365,8 +366,7 @@ reml, penalty
         reml=flat,
         penalty=penalty,
     )
-    problem.check_restricted()
-    problem.check_summed()
+    check_integrals(problem)
     if penalty is not None:
         check_penalty(problem)
     return problem

@@ -9,7 +9,7 @@ from pymle.bayes.approximation import fit_posterior, held_values, without_restri
 from pymle.errors.sampling import PosteriorError
 from pymle.fitted import Fitted
 from pymle.model import Problem, Roles
-from pymle.model.roles import DISCRETE, PARAMETER
+from pymle.model.roles import DISCRETE, PARAMETER, SUMMED
 from pymle.model.sampled import at_data, flat_model
 from pymle.model.walks import ModelGraph
 from pymle.verdict import Status
@@ -66,7 +66,8 @@ def with_flat_priors(fitted: Fitted) -> FlatModel:
             f"The verdict of the fit is '{verdict.status.value}': {verdict}"
         )
     roles = without_restriction(problem)
-    discrete = [n for n in roles.names(DISCRETE) if n not in held_values(problem)]
+    discrete = [*roles.names(DISCRETE), *roles.names(SUMMED)]
+    discrete = [n for n in discrete if n not in held_values(problem)]
     if discrete:
         raise PosteriorError.flat_discrete(discrete)
     graph = ModelGraph(problem.model)

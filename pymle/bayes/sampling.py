@@ -151,7 +151,7 @@ def make_plan(
     flat = with_flat_priors(fitted) if priors == "flat" else None
     held = {b.name: held_values(problem)[b.name] for b in problem.layout.blocks if b.wholly_fixed}
     with at_data(problem):
-        model = conditioned(problem.model if flat is None else flat.model, held)
+        model = conditioned(problem.whole_model if flat is None else flat.model, held)
     chosen, said = _choose(sampler, model, problem.lowered.has_score, arguments)
     sentences = [said]
     if flat is not None:

@@ -1,5 +1,6 @@
 """From a PyMC model to functions of one vector: the only room that knows PyMC."""
 
+from pymle.model.checks import check_integrals
 from pymle.model.compat import pareto_k
 from pymle.model.explain import at_values, impossible_terms
 from pymle.model.layout import Block, Layout, entry_labels
@@ -23,6 +24,7 @@ __all__ = [
     "Roles",
     "at_values",
     "can_be_penalised",
+    "check_integrals",
     "check_penalty",
     "check_supported",
     "constraints_of",

@@ -255,3 +255,26 @@ def check_held_effects(integrated: Sequence[str], fixed: Mapping[str, Any] | Non
         for name in integrated:
             if label.startswith(f"{name}["):
                 raise ModelError.part_of_an_effect(label, name)
+
+
+def check_integrals(problem: Any) -> None:
+    """Make sure that what is integrated or summed out can be.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Raises
+    ------
+    ModelError
+        Naming a parameter under a flat measure that is not real, or a discrete variable that
+        cannot be summed out.
+    """
+    effects = problem.effects if problem.reml else None
+    for block in effects.layout.blocks if effects else ():
+        if block.name in problem.reml and block.support.kind != "real":
+            raise ModelError.not_restrictable(
+                block.name, f"its values are constrained ({block.support.text})"
+            )
+    if problem.roles.names("summed out") and problem.summed:
+        _ = problem.density  # in which they are summed

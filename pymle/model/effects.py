@@ -23,6 +23,7 @@ from pymle.model.coordinates import Coordinates
 from pymle.model.density import Term, jacobian_term, parameter_expressions, replace_random
 from pymle.model.layout import Block, Layout
 from pymle.model.operations import CONTRACTING, op_name
+from pymle.model.roles import PRIOR
 
 #: Of more variables than these, written one by one, those whose law depends on others of them keep
 #: their own scale: a chain keeps its band.
@@ -228,32 +229,32 @@ def law_terms(
     return terms
 
 
-def reached(
-    terms: Sequence[Any], laws: Mapping[str, Any], values: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """Which of the integrated variables the objective depends on.
+def reached(problem: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Which of the integrated or summed variables the objective depends on.
 
     The others have a law that integrates to one: missing values that factor out, effects of
     groups without data.
 
     Parameters
     ----------
-    terms : sequence of Variable
-        Log-densities of the data, and Potentials.
-    laws : mapping of str to Variable
-        Log-densities of the integrated variables.
-    values : mapping of str to Variable
+    problem : Problem
+    names : sequence of str
 
     Returns
     -------
     tuple of str
-        In the order of ``laws``.
+        In the order of ``names``.
     """
+    if not names:
+        return ()
+    values, logps = problem._derived
+    kept = [p for p in problem.model.potentials if p.name not in problem.roles.names(PRIOR)]
+    todo = [logps[rv.name] for rv in problem.model.observed_RVs]
+    todo += replace_random(problem.model, values, kept)
     found: set[str] = set()
-    todo = list(terms)
     while todo:
         above = set(ancestors(todo))
-        new = [name for name in laws if name not in found and values[name] in above]
+        new = [name for name in names if name not in found and values[name] in above]
         found |= set(new)
-        todo = [laws[name] for name in new]
-    return tuple(name for name in laws if name in found)
+        todo = [logps[name] for name in new]
+    return tuple(name for name in names if name in found)

@@ -53,7 +53,7 @@ from pymle.model.lower import (
 from pymle.model.pieces import Pieces, make_pieces
 from pymle.model.roles import DISCRETE, MISSING, PARAMETER, PRIOR, RANDOM, SUMMED, Roles
 from pymle.model.sources import observed_sources
-from pymle.model.summation import dependent, frozen, summed_term
+from pymle.model.summation import dependent, without_discrete
 from pymle.model.text.affine import affine
 from pymle.model.text.expressions import entry_index, expression, parsed
 
@@ -153,10 +153,7 @@ class Problem:
             if effects:
                 expressions |= effect_expressions(effects, model, values, inner)
             naturals, terms = completed(expressions, values), self._terms(outer, inner)
-            if self.summed:
-                given = {values[n]: v.astype(values[n].dtype) for n, v in self.initial.items()}
-                found = summed_term(model, self.summed, terms, values, given)
-                terms, naturals = frozen(found, naturals, [values[n] for n in self.summed])
+            terms, naturals = without_discrete(self, terms, naturals)
             return Density(
                 model=model,
                 layout=layout,
@@ -186,49 +183,22 @@ class Problem:
         """The discrete variables that are summed out: those that the data depend on."""
         return tuple(n for n in self._reached if n in self._discrete)
 
-    def check_summed(self) -> None:
-        """Make sure that the discrete variables can be summed out.
-
-        Raises
-        ------
-        ModelError
-            Naming the one that cannot be.
-        """
-        if self._discrete and self.summed:
-            _ = self.density
-
     @cached_property
     def _reached(self) -> tuple[str, ...]:
         """What is integrated or summed, and is no constant factor of one."""
         asked = {*self.roles.names(RANDOM), *self.roles.names(MISSING), *self._discrete}
-        names = [n for n in self.initial if n in asked and n not in self.names]
-        if not names:
-            return ()
-        values, logps = self._derived
-        kept = [p for p in self.model.potentials if p.name not in self.roles.names(PRIOR)]
-        data = [logps[rv.name] for rv in self.model.observed_RVs]
-        data += replace_random(self.model, values, kept)
-        return reached(data, {name: logps[name] for name in names}, values)
+        return reached(self, [n for n in self.initial if n in asked and n not in self.names])
+
+    @property
+    def whole_model(self) -> Any:
+        """The model with the discrete variables that fits sum out."""
+        return getattr(self.model, "summed_from", self.model)
 
     @property
     def reml_size(self) -> int:
         """Number of entries that are integrated under a flat measure."""
         effects = self.effects
         return sum(effects.layout.block(n).size for n in effects.flat) if effects else 0
-
-    def check_restricted(self) -> None:
-        """Make sure that what is integrated under a flat measure is real.
-
-        Raises
-        ------
-        ModelError
-            Naming what is not.
-        """
-        for block in self.effects.layout.blocks if self.reml and self.effects else ():
-            if block.name in self.reml and block.support.kind != "real":
-                raise ModelError.not_restrictable(
-                    block.name, f"its values are constrained ({block.support.text})"
-                )
 
     @cached_property
     def _derived(self) -> tuple[dict[str, Any], dict[str, Any]]:

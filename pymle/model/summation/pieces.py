@@ -13,7 +13,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.raise_op import CheckAndRaise
 
 from pymle.model.graphs.repairs import rebuild
-from pymle.model.summation.scopes import Scopes
+from pymle.model.summation.scopes import Scopes, joined
 
 _HANDING_ON = {"SpecifyShape", "ViewOp"}
 
@@ -141,7 +141,10 @@ def _elementwise_check(symbols: set[Any]) -> Any:
         own = [leaf for leaf in leaves if symbols & set(ancestors([leaf]))]
         if not own:
             # The log-density of a whole series: a sum behind its check.
-            if not leaves or value.type.ndim or not symbols & set(ancestors([value])):
+            series = any(
+                type(getattr(o.owner, "op", None)).__name__ == "Sum" for o in _parts(value)
+            )
+            if not leaves or not series or not symbols & set(ancestors([value])):
                 return None
             return [value + pt.switch(pt.all(pt.stack([pt.all(i) for i in leaves])), 0.0, -np.inf)]
         for leaf in leaves:
@@ -151,6 +154,10 @@ def _elementwise_check(symbols: set[Any]) -> Any:
         return [value]
 
     return rule
+
+
+def _parts(value: Any) -> list[Any]:
+    return [value, *_operands(value)]
 
 
 def _leaves(condition: Any) -> list[Any]:
@@ -167,7 +174,7 @@ def _leaves(condition: Any) -> list[Any]:
     if name == "All" and condition.type.ndim == 0:
         return [leaf for i in node.inputs for leaf in _leaves(i)]
     if name == "Join":
-        return [leaf for i in node.inputs[1:] for leaf in _leaves(i)]
+        return [leaf for i in joined(node) for leaf in _leaves(i)]
     copied = scalar in {"Cast", "Identity"} and not hasattr(node.op, "axis")
     if copied or name in {"ScalarFromTensor", "TensorFromScalar", "SpecifyShape"}:
         return _leaves(node.inputs[0])

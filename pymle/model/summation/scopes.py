@@ -171,7 +171,8 @@ class Scopes:
         """Entries handed on, by position; False where a case is not known."""
         output, name = node.outputs[0], type(node.op).__name__
         if name == "Join":
-            values, rest = list(node.inputs[1:]), [node.inputs[0]]
+            values = joined(node)
+            rest = [i for i in node.inputs if i not in values]
         else:
             values, rest = [node.inputs[0]], list(node.inputs[1:])
         moved = [v for v in values if v in self._found]
@@ -216,7 +217,7 @@ class Scopes:
         shape = self.shapes[value]
         total = None
         for chosen in indices:
-            axis = _axis(node, chosen, self.shapes)
+            axis = _axis(node, chosen)
             if axis is None:
                 return False
             own = self.shapes[chosen]
@@ -303,7 +304,12 @@ class Scopes:
         }
 
 
-def _axis(node: Any, chosen: Any, shapes: Mapping[Any, tuple[int, ...]]) -> int | None:
+def joined(node: Any) -> list[Any]:
+    """What a Join puts together; with PyTensor 2 the axis is its first input."""
+    return list(node.inputs if hasattr(node.op, "axis") else node.inputs[1:])
+
+
+def _axis(node: Any, chosen: Any) -> int | None:
     """The axis of the indexed array that one of its indices addresses."""
     if type(node.op).__name__ == "AdvancedSubtensor1":
         return 0

@@ -62,7 +62,9 @@ def states(
 
     low, high = _of(name, rv.owner.op, list(rv.owner.inputs), value)
     if not np.all(np.isfinite(high)):
-        raise ModelError.endless(name, type(rv.owner.op).__name__.removesuffix("RV"))
+        raise ModelError.endless(
+            name.removesuffix("_unobserved"), type(rv.owner.op).__name__.removesuffix("RV")
+        )
     low = np.broadcast_to(np.asarray(low), shape).astype(int)
     return low, np.broadcast_to(np.asarray(high), shape).astype(int)
 
@@ -73,7 +75,7 @@ def _of(name: str, op: Any, inputs: list[Any], value: Any) -> tuple[Any, Any]:
     if kind == "BernoulliRV":
         return 0, 1
     if kind == "CategoricalRV":
-        return 0, compat_length(plain[-1], value) - 1
+        return 0, _length(plain[-1], value) - 1
     if kind == "DiscreteUniformRV":
         return value(plain[-2]), value(plain[-1])
     if kind in {"BinomialRV", "BetaBinomialRV"}:
@@ -81,7 +83,7 @@ def _of(name: str, op: Any, inputs: list[Any], value: Any) -> tuple[Any, Any]:
     if kind == "HyperGeometricRV":
         return 0, value(plain[-1])
     if kind == "DiscreteMarkovChainRV" or "DiscreteMarkovChain" in kind:
-        return 0, compat_length(plain[0], value) - 1
+        return 0, _length(plain[0], value) - 1
     if kind in _ENDLESS:
         return _ENDLESS[kind], np.inf
     if kind in {"TruncatedRV", "CensoredRV"}:
@@ -94,7 +96,7 @@ def _of(name: str, op: Any, inputs: list[Any], value: Any) -> tuple[Any, Any]:
     raise ModelError.cannot_sum(name, f"the support of its law ({kind}) is not known to be finite")
 
 
-def compat_length(p: Any, value: Any) -> int:
+def _length(p: Any, value: Any) -> int:
     """Number of categories of an array of probabilities."""
     known = p.type.shape[-1]
     return int(known) if known is not None else int(value(p.shape[-1]))

@@ -83,7 +83,8 @@ def summed_term(
     if not inside:
         return Summed(tuple(terms))
     entries = _entries(model, names, values, given)
-    first = dict(zip(names, np.cumsum([0, *(low.size for low, _ in entries.values())])))
+    sizes = [low.size for low, _ in entries.values()]
+    first = dict(zip(names, np.cumsum(sizes) - sizes, strict=True))
     places = {values[name]: int(first[name]) for name in names}
     counts = np.concatenate([(high - low + 1).ravel() for low, high in entries.values()])
     owner = [name for name in names for _ in range(entries[name][0].size)]
@@ -93,10 +94,10 @@ def summed_term(
     colour = colours(list(dict.fromkeys(s for each in scopes for s in each)), len(counts))
     configurations = _configurations(colour, counts, owner, sum(len(s) for s in scopes))
     batches = {
-        values[name]: _values_of(name, entries[name], first[name], configurations, colour, counts)
+        values[name]: _values_of(entries[name], first[name], configurations, colour, counts)
         for name in names
     }
-    elements = _evaluated(pieces, batches, given)
+    elements = _evaluated(pieces, batches)
     factors, tables, alone = _factors(elements, pieces, scopes, colour, counts, configurations)
     order = plan(factors, counts, len(tables), LARGEST)
     if order.largest > LARGEST:
@@ -114,28 +115,35 @@ def dependent(logps: Mapping[str, Any], symbols: Sequence[Any]) -> tuple[str, ..
     return tuple(n for n, g in logps.items() if set(symbols) & set(ancestors([g])))
 
 
-def frozen(
-    found: Summed, naturals: Mapping[str, Any], symbols: Sequence[Any]
+def without_discrete(
+    problem: Any, terms: Sequence[Term], naturals: Mapping[str, Any]
 ) -> tuple[tuple[Term, ...], dict[str, Any]]:
-    """Terms and natural values with the data that decide about the sum as constants.
+    """Terms of which a problem's discrete variables are summed out, and natural values.
 
     Parameters
     ----------
-    found : Summed
+    problem : Problem
+    terms : sequence of Term
     naturals : mapping of str to Variable
-    symbols : sequence of Variable
-        Of what was summed out.
+        Natural values as functions of the vector.
 
     Returns
     -------
     terms : tuple of Term
     naturals : dict of str to Variable
+        Data that decide about the order of the sum are constants of both.
 
     Raises
     ------
     ModelError
-        The support or scale of a parameter depends on what is summed out.
+        They cannot be summed, or the range or scale of a parameter depends on one.
     """
+    if not problem.summed:
+        return tuple(terms), dict(naturals)
+    values, _ = problem._derived
+    given = {values[n]: v.astype(values[n].dtype) for n, v in problem.initial.items()}
+    found = summed_term(problem.model, problem.summed, terms, values, given)
+    symbols = [values[n] for n in problem.summed]
     held = dependent(naturals, symbols)
     if held:
         names = [v.name for v in symbols if v in set(ancestors([naturals[held[0]]]))]
@@ -145,8 +153,8 @@ def frozen(
     swaps = {v: compat.constant_like(v) for v in found.structural}
     graphs = [t.logp for t in found.terms] + list(naturals.values())
     new = clone_replace(graphs, swaps, rebuild_strict=False)
-    terms = tuple(replace(t, logp=g) for t, g in zip(found.terms, new, strict=False))
-    return terms, dict(zip(naturals, new[len(terms) :], strict=True))
+    frozen = tuple(replace(t, logp=g) for t, g in zip(found.terms, new, strict=False))
+    return frozen, dict(zip(naturals, new[len(frozen) :], strict=True))
 
 
 def _entries(
@@ -170,7 +178,6 @@ def _configurations(
 
 
 def _values_of(
-    name: str,
     bounds: tuple[np.ndarray, np.ndarray],
     first: int,
     configurations: np.ndarray,
@@ -184,9 +191,7 @@ def _values_of(
     return (low.ravel() + state).reshape(len(configurations), *low.shape)
 
 
-def _evaluated(
-    pieces: Sequence[Piece], batches: Mapping[Any, np.ndarray], given: Mapping[Any, np.ndarray]
-) -> Any:
+def _evaluated(pieces: Sequence[Piece], batches: Mapping[Any, np.ndarray]) -> Any:
     """All elements in all evaluations, one vector: (b * m + 1,), the last one zero."""
     b = len(next(iter(batches.values())))
     constants = {v: v.type.clone(shape=a.shape[1:]) for v, a in batches.items()}
@@ -277,11 +282,11 @@ def _run(order: Plan, tables: list[Any]) -> Any:
                     axes.append("x")
             spread = turned.dimshuffle(*axes)
             total = spread if total is None else total + spread
+        if total is None:
+            raise AssertionError("an entry without a law")
         shape = (len(step.entries), *step.states)
         arrays.append(_log_sum(pt.broadcast_to(total, shape)))
-    out = []
-    for table in dict.fromkeys(order.parts[:, 0].tolist()):
-        out.append((table, arrays[table]))
+    out = [(table, arrays[table]) for table in dict.fromkeys(order.parts[:, 0].tolist())]
     flat = pt.concatenate([a for _, a in out]) if len(out) > 1 else out[0][1]
     starts, at = {}, 0
     for table, _ in out:
