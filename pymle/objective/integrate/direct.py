@@ -94,6 +94,7 @@ class Direct(Marginal):
 
     #: Scores take so long that curvature is not differenced on the way.
     costly = True
+    expected = 4, 100
 
     def __init__(self, plan: Any, start: np.ndarray, **rest: Any) -> None:
         super().__init__(plan, start, **rest)
@@ -358,7 +359,7 @@ class Direct(Marginal):
         def look(x: Any, u: Any, held: Any, weights: Any, data: Any) -> Any:
             return self._joint(x, u, held, weights, data), self._info(x, u, held, weights, data)
 
-        return jax.jit(look)
+        return jax.jit(look, compiler_options=self._options)
 
     @cached_property
     def _along_program(self) -> Any:
@@ -370,7 +371,7 @@ class Direct(Marginal):
 
             return jax.vjp(information, x, u)[1](inverse)
 
-        return jax.jit(along)
+        return jax.jit(along, compiler_options=self._options)
 
     @cached_property
     def _cross_program(self) -> Any:
@@ -382,7 +383,7 @@ class Direct(Marginal):
 
             return jax.jvp(score, (u,), (moved,))[1]
 
-        return jax.jit(cross)
+        return jax.jit(cross, compiler_options=self._options)
 
     @cached_property
     def _mixed_program(self) -> Any:
@@ -397,7 +398,7 @@ class Direct(Marginal):
 
             return jax.lax.map(along, jax.numpy.eye(self.size))
 
-        return jax.jit(mixed)
+        return jax.jit(mixed, compiler_options=self._options)
 
     def _joint(self, x: Any, u: Any, held: Any, weights: Any, data: Any) -> Any:
         import jax.numpy as jnp

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pymle.objective.compiling import effort_for
 from pymle.objective.integrate.elimination import Elimination, eliminate
 from pymle.objective.integrate.independent import Independent
 from pymle.objective.integrate.integrals import Blockwise, Elements
@@ -165,6 +166,8 @@ class Marginal(Likelihood):
 
     #: Scores take long enough for Hessians on the way to be differenced with little effort.
     dear = True
+    #: Evaluations a first fit is expected to take: for every parameter, and besides.
+    expected = 40, 0
 
     def __init__(
         self, plan: Plan, start: np.ndarray, *, data: Sequence[Any], rows: int, **rest: Any
@@ -195,6 +198,15 @@ class Marginal(Likelihood):
             **rest,
         )
         self._begin = self._arguments[2][-1]
+        each, besides = self.expected
+        work = (each * self.size + besides) * max(rows, plan.entries)
+        self._options = effort_for(work) if self._quick else None
+
+    @cached_property
+    def _plain_program(self) -> Any:
+        import jax
+
+        return jax.jit(self._call, compiler_options=self._options)
 
     def mode(self, x: np.ndarray) -> np.ndarray:
         """Conditional mode of the random effects (d,) on their own coordinates.
