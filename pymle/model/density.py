@@ -20,7 +20,7 @@ from pymc.logprob.basic import transformed_conditional_logp
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import clone_replace
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.random.type import RandomType
 
 from pymle.errors import ModelError
@@ -30,6 +30,8 @@ from pymle.model.graphs.repairs import before_derivation, before_gradient
 from pymle.model.layout import Block, Layout
 from pymle.model.sources import observed_sources
 
+#: Variables beyond which each is derived by itself, given values of the others.
+_MANY = 30
 _LARGE = 64  # constants with more entries become inputs: XLA would fold and hold them
 
 
@@ -157,6 +159,8 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     stand_ins = {value: value.type() for value in observed}
     to_values = {rv: stand_ins.get(value, value) for rv, value in to_values.items()}
     prepared = dict(zip(to_values, before_derivation(list(to_values)), strict=True))
+    if len(prepared) > _MANY:
+        prepared = _separate(prepared, to_values)
     wanted = [prepared[model[name]] for name in names]
     try:
         with warnings.catch_warnings():
@@ -188,6 +192,28 @@ def natural_terms(model: Any, values: Mapping[str, Any], names: Sequence[str]) -
     return found
 
 
+def _separate(prepared: Mapping[Any, Any], to_values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Random variables whose arguments are values: no chain of them is left.
+
+    PyMC goes through everything above each variable, which along a chain takes the square of its
+    length.
+    """
+    values = {prepared[rv]: value for rv, value in to_values.items()}
+    own, now = {}, {}
+    for node in toposort(list(values)):
+        inputs = [now.get(v, v) for v in node.inputs]
+        moved = any(new is not old for new, old in zip(inputs, node.inputs, strict=True))
+        outputs = (
+            node.clone_with_new_inputs(inputs, strict=False).outputs if moved else node.outputs
+        )
+        for old, new in zip(node.outputs, outputs, strict=True):
+            now[old] = values.get(old, new)
+            if old in values:
+                own[old] = new
+                new.name = old.name
+    return {rv: own[found] for rv, found in prepared.items()}
+
+
 def _is_constant(value: Any) -> bool:
     return isinstance(value, Constant)
 
@@ -199,8 +225,9 @@ def parameter_expressions(
     out: dict[str, Any] = {}
     for block in layout.blocks:
         rv = model[block.name]
-        inputs = replace_random(model, values, _plain_inputs(rv))
-        inputs = _restore_inputs(rv, inputs)
+        inputs: list[Any] = []
+        if block.support.transform is not None:
+            inputs = _restore_inputs(rv, replace_random(model, values, _plain_inputs(rv)))
         out[block.name] = _natural(block, rv, inputs, x, held)
     return out
 

@@ -43,10 +43,10 @@ from pymle.model.effects import (
     reached,
 )
 from pymle.model.layout import entry_labels, label_array
+from pymle.model.loops import totals
 from pymle.model.lower import (
     Lowered,
     double_precision,
-    flat_sum,
     lower_objective,
     lower_outputs,
 )
@@ -304,18 +304,14 @@ class Problem:
         density = self.density
         with self._swapped(), double_precision():
             weights = {t.name: t.logp.type.clone(shape=t.shape)() for t in self.observed}
-            parts = [flat_sum(t.logp, weights.get(t.name)) for t in self.terms]
-            # Potentials that are priors enter MAP but not its log-likelihood.
-            likelihood = [
-                part
-                for part, term in zip(parts, self.terms, strict=True)
-                if term.kind in {"observed", "potential", "support", "law"}
+            kept = [
+                term.kind in {"observed", "potential", "support", "law"}
                 and term.name not in self.roles.names(PRIOR)
+                for term in self.terms
             ]
-            totals = [sum(parts, pt.zeros(()))]
-            if self.objective == "map":
-                totals.append(sum(likelihood, pt.zeros(())))
-            total, *extra = density.substitute(repaired(totals))
+            # Potentials that are priors enter MAP but not its log-likelihood.
+            further = [kept] if self.objective == "map" else []
+            total, *extra = totals(density, weights, further)
             return lower_objective(
                 self.model,
                 total,
