@@ -30,6 +30,8 @@ _FALL, _SAME = 0.1, 1e-6
 _STAYED = 0.3
 #: Part of a direction beside all tails from which on it is none of them.
 _ASIDE = 0.5
+#: Uncertainty of eigenvalues from which on none can be called zero.
+_BLURRED = 1e-3
 #: Most directions that are looked along.
 _MOST = 6
 #: Steps along a direction, in units of the size of the point.
@@ -133,6 +135,8 @@ def runs_across(
     bool
     """
     natural = _on_natural_scale(x, curvature, bent)
+    if natural.tolerance > _BLURRED:
+        return False  # differences across an edge: their error is no evidence of a ridge
     values, vectors = natural.eigen
     null = vectors[:, values <= natural.tolerance]
     basis = np.linalg.qr(directions * natural.scale[:, None])[0]
