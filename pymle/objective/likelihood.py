@@ -31,6 +31,8 @@ _LOOKED_AT = 400
 _OVER = 1e-6
 #: Rows of one call where many points are evaluated with their derivatives; the program's mark.
 _PIECE, _TOGETHER = 64, "evaluated together"
+#: Evaluations of small problems that are kept.
+_KEPT = 400
 #: Below so many points a loop costs less than compiling a batch.
 _FEW_ROWS = 200
 
@@ -124,6 +126,7 @@ class Likelihood:
         few = size <= _FUSED_SIZE and (rows * size <= _FUSED_ENTRIES or self._blocks is not None)
         self._fused = curved and (self._small or few)
         self._last: Evaluation | None = None
+        self._recent: dict[bytes, Evaluation] = {}
         self._curved: tuple[bytes, np.ndarray] | None = None
 
     @property
@@ -172,10 +175,16 @@ class Likelihood:
         )
 
     def _at(self, x: np.ndarray) -> Evaluation:
-        """The evaluation at a point; the last one is kept, for callers that ask in parts."""
+        """The evaluation at a point; the last one is kept, for callers that ask in parts.
+
+        Of small problems the last few hundred are: the questions that a verdict asks meet at some
+        points.
+        """
         x = np.asarray(x, dtype=np.float64)
         key = x.tobytes()
         if self._last is None or self._last.key != key:
+            self._last = self._recent.get(key)
+        if self._last is None:
             name = "fused" if self._blocks is None else "block"
             out = self._together(name, x) if self._fused else None
             value, score, hessian = (*self._run("plain", x)[:2], None) if out is None else out
@@ -185,6 +194,10 @@ class Likelihood:
                 score=np.asarray(score, dtype=np.float64),
                 hessian=hessian,
             )
+            if self._fused:
+                self._recent[key] = self._last
+                if len(self._recent) > _KEPT:
+                    del self._recent[next(iter(self._recent))]
         return self._last
 
     def further(self, x: np.ndarray) -> tuple[float, ...]:
@@ -208,7 +221,7 @@ class Likelihood:
         fine = np.isfinite(value) and np.all(np.isfinite(score))
         if fine and not np.all(np.isfinite(self.hessian(x))):
             self.differenced, self.has_hessian, self._fused = True, False, False
-            self._last = None
+            self._last, self._recent = None, {}
 
     def hessian_product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Second derivatives times ``v`` (k,)."""

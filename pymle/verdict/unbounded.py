@@ -20,6 +20,9 @@ _LINEAR = (0.75, 1.4)
 #: Slope at the end, relative to the growth, that is none any more; noise of the log-likelihood
 #: (under relative changes of 1e-12 of the point) up to which the slope can be believed.
 _STILL, _NOISE = 0.25, 1e-3
+#: How much further a coordinate that is no logarithm goes, in ways that it came, and the share of
+#: the growth that has to be found there: a long parabola looks linear from far off its top.
+_AHEAD, _KEPT = 3.0, 0.25
 #: Coordinates that are looked at, and the largest problem.
 _LOOKED_AT, _MOST = 4, 100
 
@@ -74,18 +77,24 @@ def find_growth(
     -----
     A component of scale s on m observations has a density of the order of s to the power -m: on
     the log scale the log-likelihood grows by m for every unit, however far one goes. The others
-    are maximised at two steps back; growth that levels off is a limit, and none.
+    are maximised at three steps back; growth that levels off is a limit, and none. A coordinate
+    that is no logarithm has to keep growing over three times the way that it came; where one does
+    not, others that seem to grow with it are left out.
     """
     if end.score is None or len(end.x) > _MOST or not np.isfinite(end.value):
         return None
     moved = end.x - origin
     way = np.where(bent, np.abs(moved), np.abs(moved) / np.maximum(np.abs(origin), 1.0))
     best: Growth | None = None
+    refuted = False
     for i in np.argsort(-way)[:_LOOKED_AT]:
         if way[i] < _WAY:
             break
-        found = _growth(objective, end, int(i), float(np.sign(moved[i])), bool(bent[i]))
-        if found is None or _settled(objective, end, int(i), found):
+        if refuted and not bent[i]:
+            continue
+        found = _growth(objective, end, int(i), moved, bool(bent[i]))
+        refuted |= found == 0.0
+        if not found or _settled(objective, end, int(i), found):
             continue
         growth = Growth(labels[int(i)], float(np.sign(moved[i])), found, bool(bent[i]))
         if best is None or (growth.log, growth.rate) > (best.log, best.rate):
@@ -103,7 +112,11 @@ def _settled(objective: Objective, end: Solution, i: int, rate: float) -> bool:
     return still and value_noise(objective, end) < _NOISE
 
 
-def _growth(objective: Objective, end: Solution, i: int, side: float, bent: bool) -> float | None:
+def _growth(
+    objective: Objective, end: Solution, i: int, moved: np.ndarray, bent: bool
+) -> float | None:
+    """The growth for every unit, None where there is none; zero if it ends further on."""
+    side = float(np.sign(moved[i]))
     free = np.array([j for j in range(len(end.x)) if j != i], dtype=int)
     step = _BACK if bent else max(_BACK, 0.02 * abs(end.x[i]))
     values, start = [], np.array(end.x)
@@ -120,11 +133,28 @@ def _growth(objective: Objective, end: Solution, i: int, side: float, bent: bool
         if not np.isfinite(value):
             return None
         values.append(float(value))
+        if back == 2:
+            rate = (values[0] - values[1]) / step
+            if not rate > _GROWTH * (1.0 if bent else 1e-3):
+                return None
+            if not bent and not _goes_on(objective, end, i, moved, rate):
+                return 0.0
     first, second = (values[0] - values[1]) / step, (values[1] - values[2]) / step
     ratio = first / max(second, 1e-300)
-    if not (first > _GROWTH * (1.0 if bent else 1e-3) and _LINEAR[0] < ratio < _LINEAR[1]):
-        return None
-    return first
+    return first if _LINEAR[0] < ratio < _LINEAR[1] else None
+
+
+def _goes_on(objective: Objective, end: Solution, i: int, moved: np.ndarray, rate: float) -> bool:
+    """Whether the growth is still there far ahead, or the likelihood beyond its arithmetic."""
+    at = end.x + _AHEAD * moved  # the others straight on, to begin with
+    free = np.array([j for j in range(len(at)) if j != i], dtype=int)
+    with np.errstate(all="ignore"):
+        value = objective.value(at)
+        if len(free) and np.isfinite(value):
+            value = maximise(Part(objective, at, free), at[free], max_iterations=30).value
+    if not np.isfinite(value):
+        return True
+    return value >= end.value + _KEPT * rate * _AHEAD * abs(moved[i])
 
 
 def grows(

@@ -43,3 +43,20 @@ def test_nothing_is_compared_with_where_the_search_stopped():
         fit.conf_int(method="profile")
     with pytest.raises(pymle.AnalysisError, match="grows without bound"):
         pymle.compare({"one": fit, "two": fit})
+
+
+@pytest.mark.filterwarnings("ignore::pymle.errors.NotCertifiedWarning")
+def test_a_long_climb_towards_a_maximum_is_no_growth():
+    """NIST's Filip, a regression on ten powers: its maximum is beyond double precision, but there.
+
+    The search ends half way (b[1] at -1,159, certified -2,772), where the log-likelihood rises
+    nearly as a line.
+    """
+    from tests.reference.bank import PROBLEMS
+
+    [filip] = [problem for problem in PROBLEMS if problem.name == "hard_nist_filip"]
+    fit = pymle.find_MLE(filip.model(), n_starts=1, progressbar=False)
+    assert not fit.verdict.ok
+    assert not fit.verdict.unbounded
+    assert fit.verdict.status != "no maximum"
+    assert "grows" not in fit.verdict.advice
