@@ -2,12 +2,15 @@
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 import scipy.sparse
 from scipy import stats
 
 import pymle
 from pymle.bind import likelihood_of
+from pymle.model import walks
+from pymle.model.density import repaired
 
 AREAS = 14
 EDGES = [(i, i + 1) for i in range(AREAS - 1)] + [(0, 2), (3, 6)]
@@ -83,3 +86,10 @@ def test_the_law_of_kept_areas_by_a_potential_is_no_obstacle_to_drawing_counts()
     assert ((limits.iloc[:, 0] <= counts) & (counts <= limits.iloc[:, 1])).mean() > 0.8
     with pytest.raises(pymle.AnalysisError, match="`law`"):
         fit.simulate(2)
+
+
+def test_sums_of_a_number_over_its_last_axis():
+    """`pm.CAR` writes ``pt.log(tau).sum(axis=-1)``, which NumPy refuses for a number."""
+    x = pt.scalar("x")
+    [graph] = repaired([pt.log(x).sum(axis=-1)])
+    assert walks.evaluate([graph], {x: np.array(3.0)})[0] == pytest.approx(np.log(3.0))

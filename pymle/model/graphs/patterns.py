@@ -16,7 +16,7 @@ import pytensor.tensor as pt
 from pymc.distributions.dist_math import I0e, SplineWrapper
 from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.tensor.basic import Alloc
-from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.elemwise import CAReduce, DimShuffle
 
 from pymle.model.graphs.special_ops import PiecewisePolynomial, special
 from pymle.model.graphs.terms import args_of as _args
@@ -304,6 +304,13 @@ def _positive_definite(node: Apply) -> list[Variable] | None:
     return [pt.all(pt.invert(pt.isnan(factor)))]
 
 
+def _reduced_number(node: Apply) -> list[Variable] | None:
+    """Leave out sums of a number over its last axis, which NumPy refuses (`pm.CAR`)."""
+    if not isinstance(node.op, CAReduce) or node.inputs[0].type.ndim:
+        return None
+    return [node.inputs[0].astype(node.outputs[0].type.dtype)]
+
+
 def _spline(node: Apply) -> list[Variable] | None:
     """Replace SciPy's spline object by its polynomials."""
     if not isinstance(node.op, SplineWrapper):
@@ -334,5 +341,6 @@ RULES: tuple[Callable[[Apply], list[Variable] | None], ...] = (
     _eigh_gradient,
     _positive_definite,
     _product_without_zeros,
+    _reduced_number,
     _spline,
 )
