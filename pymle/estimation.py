@@ -540,7 +540,11 @@ def _about_the_integral(problem: Problem, verdict: Verdict) -> Verdict:
     laws += [problem.model[name] for name in effects.names]
     if all(type(rv.owner.op).__name__ in {"NormalRV", "MvNormalRV"} for rv in laws):
         return verdict
-    if int(blocks_of(problem).sizes.max(initial=0)) > LARGEST_PRODUCT:
+    try:
+        largest = int(blocks_of(problem).sizes.max(initial=0))
+    except Exception:  # noqa: BLE001 - what cannot be taken apart gets no advice, and its fit
+        return verdict
+    if largest > LARGEST_PRODUCT:
         return verdict
     return replace(verdict, advice=f"{verdict.advice} {_EDGE_BY_LAPLACE}".strip())
 
