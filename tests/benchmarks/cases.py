@@ -10,6 +10,7 @@ import numpy as np
 
 from tests.benchmarks.effects import crossed, structures
 from tests.benchmarks.measure import Row, clocks, interleaved, process, seconds
+from tests.benchmarks.quadrature import quadrature
 from tests.benchmarks.starts import starts
 
 HERE = Path(__file__).resolve().parent
@@ -311,6 +312,7 @@ CASES = {
     "bootstrap": bootstrap,
     "profiles": profiles,
     "crossed": crossed,
+    "quadrature": quadrature,
     "structures": structures,
     "starts": starts,
 }

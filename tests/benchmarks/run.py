@@ -3,7 +3,7 @@
 python tests/benchmarks/run.py [name ...] [--json FILE] [--install-r]
 
 Names: cold, imports, refit, large, parameters, bootstrap, profiles, crossed,
-structures, starts; all of them by default.
+quadrature, structures, starts; all of them by default.
 Statsmodels is needed for `large` and `bootstrap`. Nothing here fails because it is slow.
 """
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from tests.benchmarks.cases import bootstrap, large, parameters, profiles
 from tests.benchmarks.effects import crossed_model, ratings, structure_model
+from tests.benchmarks.quadrature import visits, visits_model
 from tests.benchmarks.run import line
 from tests.benchmarks.starts import starts
 
@@ -42,3 +43,10 @@ def test_models_with_effects_at_tiny_size():
     assert len(crossed_model("logistic", *data).free_RVs) == 6
     for kind, count in (("grouped", 4), ("nested", 6), ("series", 3)):
         assert len(structure_model(kind, 100).free_RVs) == count
+
+
+def test_visits_at_tiny_size():
+    data = visits(70)
+    assert data[0].max() == 9
+    assert set(np.unique(data[3])) == {0, 1}
+    assert len(visits_model(*data).free_RVs) == 3

@@ -94,7 +94,6 @@ class Direct(Marginal):
 
     #: Scores take so long that curvature is not differenced on the way.
     costly = True
-    expected = 4, 100
 
     def __init__(self, plan: Any, start: np.ndarray, **rest: Any) -> None:
         super().__init__(plan, start, **rest)

@@ -17,6 +17,10 @@ from pymle.objective.integrate.laplace import Laplace
 from pymle.objective.likelihood import Evaluation, Likelihood
 from pymle.objective.sparse.jacobian import sparse_jacobian
 
+#: Rows, and entries of the pattern times points of a rule, beyond which a search by exact scores
+#: alone takes less than one with differenced curvature.
+_MANY_POINTS = 5_000
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -166,8 +170,8 @@ class Marginal(Likelihood):
 
     #: Scores take long enough for Hessians on the way to be differenced with little effort.
     dear = True
-    #: Evaluations a first fit is expected to take: for every parameter, and besides.
-    expected = 40, 0
+    #: Scores take so long that curvature is not differenced on the way.
+    costly = False
 
     def __init__(
         self, plan: Plan, start: np.ndarray, *, data: Sequence[Any], rows: int, **rest: Any
@@ -198,8 +202,10 @@ class Marginal(Likelihood):
             **rest,
         )
         self._begin = self._arguments[2][-1]
-        each, besides = self.expected
-        work = (each * self.size + besides) * max(rows, plan.entries)
+        by_points = isinstance(plan.laplace, Blockwise) and rows + plan.entries > _MANY_POINTS
+        self.costly = self.costly or by_points
+        evaluations = 100 + 4 * self.size if self.costly else 40 * self.size
+        work = evaluations * max(rows, plan.entries)
         self._options = effort_for(work) if self._quick else None
 
     @cached_property
@@ -215,6 +221,36 @@ class Marginal(Likelihood):
         """
         u, converged = self._run("mode", x)
         return np.where(np.asarray(converged), np.asarray(u), np.nan)
+
+    @property
+    def first_start(self) -> np.ndarray:
+        """Where the first inner search began (d,)."""
+        return np.asarray(self._begin, dtype=np.float64)
+
+    @property
+    def latest_start(self) -> np.ndarray:
+        """Where inner searches begin by now (d,)."""
+        return np.asarray(self._arguments[2][-1], dtype=np.float64)
+
+    def started_at(self, x: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
+        """The log-likelihood, and the mode at which it is approximated, from another start.
+
+        Parameters
+        ----------
+        x : numpy.ndarray, shape (k,)
+        start : numpy.ndarray, shape (d,)
+            Where the inner search begins.
+
+        Returns
+        -------
+        value : float
+            nan where no mode is found.
+        mode : numpy.ndarray, shape (d,)
+        """
+        held, weights, data = self._arguments
+        start = np.asarray(start, dtype=np.float64)
+        out = self._programs["plain"](x, held, weights, (*data[:-1], start))
+        return float(out[0]), np.asarray(out[-1], dtype=np.float64)
 
     def inner_state(self, x: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray, np.ndarray, float]:
         """Where the inner search ends: point, whether it is the mode, slope, curvature, pivot.
