@@ -45,7 +45,7 @@ def visits_model(group, x, time, outcome):
     return model
 
 
-def quadrature(sizes=(2_100, 105_000)):
+def quadrature(sizes=(2_100, 21_000, 49_000)):
     """find_MLE and its table with seven points, a refit, and glmer with nAGQ = 7."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
