@@ -93,6 +93,26 @@ def chi_bar(
     return ChiBar(weights, error, len(counts))
 
 
+def largest(df: int) -> ChiBar:
+    """The mixture with the largest tails, whatever the covariance.
+
+    Parameters
+    ----------
+    df : int
+        Number of restrictions, at least one of them on an edge.
+
+    Returns
+    -------
+    ChiBar
+
+    Notes
+    -----
+    Weights of even and of odd degrees of freedom sum to one half each (Shapiro 1988,
+    doi:10.2307/1403361), so that no mixture is above half and half of the two largest.
+    """
+    return ChiBar({df - 1: 0.5, df: 0.5})
+
+
 def _counts(normal: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Positive entries of the projections of rows, by the conditions that hold on each face."""
     q = covariance.shape[0]

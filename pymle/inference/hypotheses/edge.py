@@ -11,8 +11,9 @@ from pymle.errors import AnalysisError
 from pymle.inference.hypotheses.nesting import Null
 from pymle.objective.held import HeldCurvature, held_curvature
 
-#: Smallest eigenvalue of a scaled information that is positive beyond rounding.
-_POSITIVE = 1e-10
+#: Smallest eigenvalue of a scaled information that is positive beyond rounding, and one that is
+#: negative beyond doubt.
+_POSITIVE, _NEGATIVE = 1e-10, -1e-4
 
 
 def curvature_at(null: Null) -> HeldCurvature:
@@ -45,7 +46,13 @@ def curvature_at(null: Null) -> HeldCurvature:
             null.on_edge, f"the model is evaluated without JAX ({lowered.reason})"
         )
     program = likelihood_of(problem, null.weights).program
-    found = held_curvature(*program, null.x, null.places, null.inward != 0)
+    found = held_curvature(
+        *program,
+        null.x,
+        null.places,
+        null.inward != 0,
+        differenced=problem.effects is not None,
+    )
     if not (np.all(np.isfinite(found.score)) and np.all(np.isfinite(found.hessian))):
         raise AnalysisError.edge_derivatives(
             null.on_edge, "the log-likelihood has no finite derivatives there"
@@ -86,7 +93,7 @@ def positive(matrix: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     return matrix
 
 
-def edge_covariance(null: Null, df: int) -> tuple[np.ndarray, list[str]]:
+def edge_covariance(null: Null, df: int) -> tuple[np.ndarray | None, list[str]]:
     """Covariance of the estimates of the entries on an edge, and what deserves to be said.
 
     Parameters
@@ -97,14 +104,23 @@ def edge_covariance(null: Null, df: int) -> tuple[np.ndarray, list[str]]:
 
     Returns
     -------
-    covariance : numpy.ndarray, shape (q, q)
-        Up to scale for a single entry, whose mixture does not depend on it.
+    covariance : numpy.ndarray, shape (q, q), or None
+        Up to scale for a single entry, whose mixture does not depend on it. None where the data
+        are so far from the null hypothesis that the log-likelihood is not concave there.
     remarks : list of str
     """
     edge = np.flatnonzero(null.inward)
     if df == 1:
         return np.ones((1, 1)), []
     found = curvature_at(null)
+    size = np.sqrt(np.abs(np.diagonal(found.hessian)))
+    if np.all(np.isfinite(found.hessian)) and np.all(size > 0.0):
+        lowest = np.linalg.eigvalsh(-found.hessian / np.outer(size, size))[0]
+        if lowest < _NEGATIVE:
+            return None, [
+                "the data are far from the null hypothesis, and their information there is not "
+                "positive definite: weights that give the largest p that any can"
+            ]
     information = positive(-found.hessian, [*null.labels, *null.problem.layout.free_labels])
     remarks = []
     if found.squared.any():

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pymle.errors import AnalysisError
 from pymle.fitted import Fitted
-from pymle.inference.hypotheses.chi_bar import ChiBar, chi_bar
+from pymle.inference.hypotheses.chi_bar import ChiBar, chi_bar, largest
 from pymle.inference.hypotheses.cones import size
 from pymle.inference.hypotheses.edge import edge_covariance
 from pymle.inference.hypotheses.nesting import Nesting, nesting_of
@@ -196,7 +196,10 @@ def _pair(
         assert nesting.null is not None
         covariance, said = edge_covariance(nesting.null, df)
         remarks += said
-        mixture = chi_bar(df - len(edge), covariance, seed)
+        if covariance is None:
+            mixture = largest(df)
+        else:
+            mixture = chi_bar(df - len(edge), covariance, seed)
     table = pd.DataFrame(
         {
             "parameters": [small.nparams, large.nparams],
