@@ -17,6 +17,7 @@ from pymle.inference.covariance import Covariance, estimate_covariance, standard
 from pymle.inference.derived import Derived
 from pymle.inference.wald import limits_between
 from pymle.objective import AtModes
+from pymle.verdict import Status
 
 #: Terms of each group that have a panel of their own.
 _PANELS = 6
@@ -203,6 +204,11 @@ def effects_table(
     value = np.concatenate([item.value for item in items])
     conditional = np.concatenate([np.asarray(item.conditional) for item in items])
     jacobian = np.concatenate([item.jacobian for item in items])
+    # As the other parameters' errors, those of effects are conditional on a parameter at an edge.
+    held = None if estimate.tails is None else estimate.null_space
+    if held is not None and estimate.verdict.status in {Status.BOUNDARY, Status.NO_MAXIMUM}:
+        basis = np.linalg.qr(held)[0]
+        jacobian = jacobian - (jacobian @ basis) @ basis.T
     se = np.sqrt(conditional + standard_errors(estimate, jacobian, covariance) ** 2)
     low, high = (np.concatenate([getattr(i, side) for i in items]) for side in ("low", "high"))
     lower, upper, _ = limits_between(value, se, low, high, level)

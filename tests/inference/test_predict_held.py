@@ -48,9 +48,26 @@ def test_scale_of_groups_at_zero():
     mean, error = np.average(y, weights=se**-2), np.sum(se**-2) ** -0.5
     np.testing.assert_allclose(table["estimate"], mean, rtol=1e-6)
     np.testing.assert_allclose(table["se"], error, rtol=1e-4)
+    effects = fit.random_effects().table
+    np.testing.assert_allclose(effects["mode"], mean, rtol=1e-6)
+    np.testing.assert_allclose(effects["se"], error, rtol=1e-4)
     half = 1.959964 * np.sqrt(se**2 + error**2)
     np.testing.assert_allclose(table["prediction_lower"], mean - half, atol=0.05 * half.max())
     np.testing.assert_allclose(table["prediction_upper"], mean + half, atol=0.05 * half.max())
+
+
+def test_effects_that_are_scaled_by_zero():
+    """They have their own law: nothing is known about them."""
+    with pm.Model() as schools:
+        z = pm.Normal("z", 0, 1, shape=8)
+        mean = pm.Normal("mu", 0, 5) + pm.HalfCauchy("tau", 5) * z
+        pm.Normal(
+            "y", mean, [15.0, 10, 16, 11, 9, 11, 10, 18], observed=[28, 8, -3, 7, -1, 1, 18, 12]
+        )
+    with pytest.warns(pymle.NotCertifiedWarning, match="boundary"):
+        effects = pymle.find_MLE(schools, progressbar=False).random_effects().table
+    np.testing.assert_allclose(effects["mode"], 0.0, atol=1e-4)
+    np.testing.assert_allclose(effects["se"], 1.0, rtol=1e-4)
 
 
 def test_without_observed_variables():
