@@ -30,6 +30,7 @@ from pymle.estimate import LARGEST_DENSE, Estimate, FitRecord
 from pymle.existence import Diagnosis, diagnose, restricted_separation
 from pymle.model import Constraints, Problem, at_values, impossible_terms
 from pymle.objective import Likelihood
+from pymle.objective.integrate.modes import OtherMode, other_mode
 from pymle.optimize import (
     Search,
     Solution,
@@ -414,6 +415,8 @@ class Estimator:
                 problem, likelihood, found, curvature, verdict, gradients
             )
         verdict = _about_the_integral(problem, verdict)
+        second = other_mode(likelihood, solution.x)
+        verdict, said = _with_second_mode(problem, verdict, second)
         loglik, logposterior = solution.value, None
         if problem.objective == "map":
             loglik, logposterior = likelihood.further(solution.x)[-1], solution.value
@@ -462,7 +465,7 @@ class Estimator:
             solution=solution,
             exploration=found.exploration,
             record=record,
-            notices=(*problem.roles.notices, *problem.notices, *self._notices),
+            notices=(*problem.roles.notices, *problem.notices, *self._notices, *said),
             restriction=None if bound is None else bound.restriction,
             reml=problem.reml,
             reml_size=problem.reml_size,
@@ -547,6 +550,30 @@ def _about_the_integral(problem: Problem, verdict: Verdict) -> Verdict:
     if largest > LARGEST_PRODUCT:
         return verdict
     return replace(verdict, advice=f"{verdict.advice} {_EDGE_BY_LAPLACE}".strip())
+
+
+def _with_second_mode(
+    problem: Problem, verdict: Verdict, second: OtherMode | None
+) -> tuple[Verdict, tuple[str, ...]]:
+    """A verdict whose evidence names a second mode of the random effects, and a notice of it."""
+    if second is None:
+        return verdict, ()
+    assert problem.effects is not None
+    label = problem.effects.layout.free_labels[second.entry]
+    apart = f"{abs(second.lower):.2g} {'lower' if second.lower > 0 else 'higher'} in log-likelihood"
+    found = (
+        f"the conditional density of the random effects has a second mode ({second.blocks} "
+        f"block{'s' * (second.blocks != 1)}): `{label}` at {second.there:.3g} instead of "
+        f"{second.here:.3g}, {'as high' if abs(second.lower) < 0.005 else apart}"
+    )
+    said = (
+        f"The log-likelihood is approximated at one mode where {found}. What lies at the other is "
+        "left out, and estimates may be off: `fit.check_integration()` compares with importance "
+        "sampling. Next step: a law on one side (pm.HalfNormal) where only the size of an effect "
+        "matters, or a discrete variable that says which mode (it is summed out)."
+    )
+    evidence = {**verdict.evidence, "inner_modes": found}
+    return replace(verdict, evidence=evidence), (said,)
 
 
 def _usable(likelihood: Likelihood, x: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from scipy.integrate import quad
 
 import pymle
 from pymle import bind
+from pymle.objective.integrate.modes import other_mode
 
 GROUP = np.repeat(np.arange(5), 4)
 Y = np.random.default_rng(4).normal(size=20)
@@ -54,7 +55,9 @@ def test_a_saddle_of_the_inner_search_is_left():
     likelihood = pymle.compile(model, quadrature=25)
     expected = sum(half(seen[g == GROUP]) for g in range(5))
     assert likelihood.logp({"tau": sd}) == pytest.approx(expected, abs=1e-6)
-    modes = pymle.find_MLE(model, progressbar=False).random_effects().modes["u"]
+    with pytest.warns(pymle.Notice, match="second mode"):
+        fit = pymle.find_MLE(model, progressbar=False)
+    modes = fit.random_effects().modes["u"]
     assert (modes > 0.9).all()
 
 
@@ -74,3 +77,19 @@ def test_a_search_that_is_too_far_from_the_last_mode_begins_anew(largest, monkey
     used.value(np.array([0.5, 0.0]))
     assert np.isfinite(expected)
     assert used.value(far) == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_second_mode_is_found_and_said():
+    """Effects that enter as squares: the mirror image is as high, and is left out."""
+    y = np.array([4.1, 3.8, 2.2, 2.0, 6.3, 5.9])
+    with pm.Model() as model:
+        u = pm.Normal("u", 0, pm.HalfNormal("tau", 2), shape=3)
+        pm.Normal("y", u[np.repeat(np.arange(3), 2)] ** 2, 0.3, observed=y)
+    likelihood = pymle.compile(model)
+    found = other_mode(likelihood._likelihood(), np.array([np.log(2.0)]))
+    assert found is not None
+    assert found.there == pytest.approx(-found.here, abs=1e-8)
+    assert found.lower == pytest.approx(0.0, abs=1e-8)
+    with pytest.warns(pymle.Notice, match="second mode"):
+        fit = pymle.find_MLE(model, progressbar=False)
+    assert "`u[" in fit.verdict.evidence["inner_modes"]

@@ -298,7 +298,7 @@ def _run(order: Plan, tables: list[Any]) -> Any:
 
 def _log_sum(x: Any) -> Any:
     """Logarithm of a sum of exponentials along the last axis; what is impossible has no slope."""
-    top = zero_grad(pt.max(x, axis=-1, keepdims=True))
+    top: Any = zero_grad(pt.max(x, axis=-1, keepdims=True))
     top = pt.switch(pt.isinf(top), 0.0, top)
     total = pt.exp(x - top).sum(axis=-1)
     some = pt.gt(total, 0.0)

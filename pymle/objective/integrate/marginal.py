@@ -247,6 +247,8 @@ class Marginal(Likelihood):
             nan where no mode is found.
         mode : numpy.ndarray, shape (d,)
         """
+        if "plain" not in self._programs:
+            self._run("plain", x)
         held, weights, data = self._arguments
         start = np.asarray(start, dtype=np.float64)
         out = self._programs["plain"](x, held, weights, (*data[:-1], start))
