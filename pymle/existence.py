@@ -19,15 +19,19 @@ from pymle.verdict import (
     Tails,
     Verdict,
     at_the_edge,
+    best_quiet,
     curvature_of,
     find_edges,
     find_growth,
+    find_loudness,
     find_randomness,
     find_separation,
     find_trouble,
     find_wrong_slopes,
     grows,
+    is_loud,
     is_suspicious,
+    quiet_end,
     separated,
     troubled,
 )
@@ -83,6 +87,8 @@ class Diagnosis:
     separation : Separation or None
     again : Search or None
         A better point, which has to be looked at from the beginning.
+    final : Verdict or None
+        What is said about that point, whatever else is found there.
     """
 
     verdict: Verdict
@@ -90,6 +96,7 @@ class Diagnosis:
     edges: Edges | None = None
     separation: Separation | None = None
     again: Search | None = None
+    final: Verdict | None = None
 
 
 def diagnose(
@@ -126,6 +133,9 @@ def diagnose(
     solution, labels = found.solution, problem.layout.free_labels
     verdict = _worded(problem, verdict)
     plain = Diagnosis(verdict, tails)
+    if before is not None and before.final is not None:
+        evidence = {**verdict.evidence, **before.final.evidence}
+        return Diagnosis(replace(before.final, evidence=evidence), None)
     if before is not None and before.edges is not None:
         edges = before.edges
         tails = edges.tails(labels)
@@ -145,6 +155,9 @@ def diagnose(
         wrong = find_wrong_slopes(likelihood, solution, curvature, labels)
         if wrong is not None:
             return replace(plain, verdict=troubled(verdict, wrong))
+    loud = _loud(problem, likelihood, found, verdict)
+    if loud is not None:
+        return loud
     plateau = _plateau(found, verdict)
     if plateau is not None:
         return replace(plain, again=replace(found, solution=plateau))
@@ -228,6 +241,27 @@ def restricted_separation(
     """
     away = _away(problem, likelihood, found, curvature, verdict, constraints)
     return verdict if away is None else separated(verdict, away, limit=False, firth=False)
+
+
+def _loud(
+    problem: Problem, likelihood: Likelihood, found: Search, verdict: Verdict
+) -> Diagnosis | None:
+    """What is said where a search ended in rounding, about the last point that can be believed."""
+    end = found.solution
+    if verdict.ok or end.converged or not is_loud(likelihood, end):
+        return None
+    quiet = quiet_end(likelihood, end, found.start)
+    if quiet is None:
+        return None
+    there = replace(found, solution=quiet)
+    said = replace(verdict, status=Status.NOT_CONVERGED)
+    growing = _growing(problem, likelihood, there, said)
+    if growing is said:
+        trouble = find_loudness(end, found.start, problem.layout.free_labels)
+        growing = troubled(verdict, trouble)
+    others = () if found.exploration is None else found.exploration.solutions
+    shown = best_quiet(likelihood, [quiet, *others]) or quiet
+    return Diagnosis(verdict, None, again=replace(found, solution=shown), final=growing)
 
 
 def _plateau(found: Search, verdict: Verdict) -> Solution | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pymle.verdict import Status
+
 #: Entries of one variable that are named one by one.
 _MOST = 4
 
@@ -25,6 +27,13 @@ def conditional_on(estimate: Any) -> str:
     if estimate.tails is None:
         return ""
     place = {label: i for i, label in enumerate(estimate.layout.labels)}
+    if estimate.verdict.status is Status.SUPPORT:
+        return ", ".join(
+            f"{label} = {estimate.natural[place[label]]:g} (the edge of the data's support)"
+            if label in place
+            else f"{label} at the edge of the data's support"
+            for label in estimate.verdict.parameters
+        )
     held: dict[tuple[str, str], list[str]] = {}
     for label, side in estimate.verdict.parameters.items():
         bounds = estimate.lower if side < 0 else estimate.upper

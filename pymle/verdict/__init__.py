@@ -3,7 +3,14 @@
 from pymle.verdict.assess import assess, derivative_check, is_level
 from pymle.verdict.curvature import Curvature, curvature_of
 from pymle.verdict.lines import Lines
-from pymle.verdict.numerics import find_randomness, find_trouble, find_wrong_slopes, troubled
+from pymle.verdict.numerics import (
+    find_loudness,
+    find_randomness,
+    find_trouble,
+    find_wrong_slopes,
+    troubled,
+)
+from pymle.verdict.quiet import best_quiet, is_loud, quiet_end
 from pymle.verdict.records import Status, Verdict
 from pymle.verdict.ridge import Ridge, look_along, runs_across
 from pymle.verdict.separation import Separation, find_separation, is_suspicious, separated
@@ -24,10 +31,12 @@ __all__ = [
     "Verdict",
     "assess",
     "at_the_edge",
+    "best_quiet",
     "curvature_of",
     "derivative_check",
     "find_edges",
     "find_growth",
+    "find_loudness",
     "find_randomness",
     "find_separation",
     "find_tails",
@@ -35,8 +44,10 @@ __all__ = [
     "find_wrong_slopes",
     "grows",
     "is_level",
+    "is_loud",
     "is_suspicious",
     "look_along",
+    "quiet_end",
     "runs_across",
     "separated",
     "troubled",

@@ -116,6 +116,31 @@ def find_trouble(
     return None
 
 
+def find_loudness(end: Solution, origin: np.ndarray, labels: Sequence[str]) -> Trouble:
+    """Rounding at the end of a search that went far.
+
+    Parameters
+    ----------
+    end : Solution
+    origin : numpy.ndarray, shape (k,)
+    labels : sequence of str
+
+    Returns
+    -------
+    Trouble
+    """
+    moved = (end.x - origin) / np.maximum(np.abs(origin), 1.0)
+    top = float(np.max(np.abs(moved))) or 1.0
+    order = np.argsort(-np.abs(moved))
+    weights = {labels[int(i)]: float(moved[i] / top) for i in order if abs(moved[i]) > 0.1 * top}
+    named = ", ".join(f"`{name}`" for name in list(weights)[:4])
+    text = (
+        f"the search went on along {named} into values of {end.value:.3g} that are rounding and no "
+        "log-likelihood; the point reported is the best that was seen before that"
+    )
+    return Trouble("noise", abs(end.value), weights, text)
+
+
 def find_wrong_slopes(
     objective: Objective,
     solution: Solution,

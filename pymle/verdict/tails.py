@@ -27,6 +27,8 @@ _LARGE = 1e3
 _TAKES_PART = 0.05
 #: Change of the log-likelihood that is none, and one that is rising.
 _SAME = 1e-3
+#: Share of a step over which a slope shows.
+_SHORT = 1e-4
 #: Eigenvalue, at a unit diagonal, that leaves no doubt.
 _STRICT = 1e-6
 #: Step further out at which the curvature is looked at again, and its change that says no limit.
@@ -206,16 +208,28 @@ def _real_tails(
     """Real coordinates on level ground that ends on one side, with the other side.
 
     A step of one has no meaning on their scale: those are looked at whose conditional standard
-    error is many times their own size, with steps of that size, and the fall is to be a clear one.
+    error is many times their own size, with steps of that size, and the fall is to be a clear one
+    (to impossible data it is none).
     """
+
+    def finite(at: np.ndarray) -> float:
+        found = value(at)
+        return found if np.isfinite(found) else float("nan")
+
     size = np.maximum(np.abs(x), 1.0)
     out = []
     for i in np.flatnonzero(real & (np.diagonal(curvature.information) < (_WIDE * size) ** -2)):
         unit = size[i] * np.eye(len(x))[i]
-        side, still = _side(value, lambda step, unit=unit: x + step * unit, _SIZES, _CLEAR)
-        if side != 0.0 and not still:
+        side, still = _side(finite, lambda step, unit=unit: x + step * unit, _SIZES, _CLEAR)
+        if side != 0.0 and not still and _slopes(finite, x, -side * unit):
             out.append((int(i), side))
     return out
+
+
+def _slopes(value: Callable[[np.ndarray], float], x: np.ndarray, back: np.ndarray) -> bool:
+    """Whether the way back goes up and down by slopes, rather than by steps alone."""
+    pairs = ((x + step * back, x + (1.0 + _SHORT) * step * back) for step in _SIZES)
+    return any(abs(value(a) - value(b)) > 0.0 for a, b in pairs)
 
 
 def _steady(
