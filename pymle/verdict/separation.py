@@ -9,7 +9,6 @@ import numpy as np
 
 from pymle.objective import Likelihood
 from pymle.objective.contributions import conditional_scores, observation_scores
-from pymle.objective.integrate.marginal import Marginal
 from pymle.optimize import Solution
 from pymle.verdict.curvature import Curvature
 from pymle.verdict.lines import Lines
@@ -213,6 +212,8 @@ def _rest(score: np.ndarray, weighted: np.ndarray) -> np.ndarray:
 def _scores_at(
     likelihood: Likelihood, at: np.ndarray
 ) -> tuple[float, np.ndarray, list[np.ndarray]]:
+    from pymle.objective.integrate.marginal import Marginal  # with what sparse matrices need
+
     if isinstance(likelihood, Marginal):
         return conditional_scores(likelihood, at)
     value, score = likelihood.value_and_score(at)
