@@ -122,9 +122,11 @@ def test_typical_and_new_groups_are_at_the_population_line(fit):
         between = np.diag(z @ factor @ factor.T @ z.T) if groups == "new" else 0.0
         sd = np.sqrt(between + theta[3] ** 2 + se**2)
         width = found.table["prediction_upper"] - found.table["prediction_lower"]
-        # The rest is the uncertainty of the variance parameters: limits are a little wider.
+        # The rest is the uncertainty of the variance parameters: limits are a little wider, by up
+        # to 7.7% with 20,000 draws, and simulated (1.2% with 2,000, other signs of eigenvectors
+        # give other draws).
         ratio = width / (2 * stats.norm.ppf(0.975) * sd)
-        assert ratio.between(0.97, 1.08).all(), ratio
+        assert ratio.between(0.97, 1.077 + 4 * 0.012).all(), ratio
 
 
 def test_limits_for_a_new_observation_of_a_kept_group(fit):
