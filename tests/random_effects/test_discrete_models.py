@@ -117,7 +117,9 @@ def test_a_chain_written_as_a_loop():
 def test_numbers_present_that_are_counted_in_part():
     """An N-mixture model with an end, and two discrete variables on one row."""
     counted = np.array([[3, 4], [0, 1], [6, 4]])
-    with pm.Model() as model:
+    with warnings.catch_warnings(), pm.Model() as model:
+        # PyMC 5 calls a function of PyTensor that is deprecated.
+        warnings.simplefilter("ignore")
         rate, p = pm.Exponential("rate", 0.1), pm.Beta("p", 1, 1)
         present = pm.Truncated("present", pm.Poisson.dist(rate), upper=40, shape=3)
         pm.Binomial("counted", n=present[:, None], p=p, observed=counted)
