@@ -13,6 +13,7 @@ import numpy as np
 from pymle.optimize.multistart import same_value
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, SolveRecord, Termination, TraceStep
+from pymle.optimize.run import frozen
 from pymle.optimize.together import End, Ends, climb_together
 
 __all__ = ["can_climb_together", "solve_together"]
@@ -199,11 +200,11 @@ class _Finish:
         ends = self._ends
         kind = ends.ends[i]
         number = int(ends.evaluations[i])
-        x, value = _frozen(ends.x[i]), float(ends.value[i])
+        x, value = frozen(ends.x[i]), float(ends.value[i])
         finite = bool(np.all(np.isfinite(ends.hessian[i])))
         record = SolveRecord(
             method="newton",
-            start=_frozen(self._starts[i]),
+            start=frozen(self._starts[i]),
             end=x,
             start_value=float(ends.start_value[i]),
             end_value=value,
@@ -217,8 +218,8 @@ class _Finish:
         return Solution(
             x=x,
             value=value,
-            score=_frozen(ends.score[i]),
-            hessian=_frozen(ends.hessian[i]) if finite else None,
+            score=frozen(ends.score[i]),
+            hessian=frozen(ends.hessian[i]) if finite else None,
             converged=kind is End.REGULAR,
             termination=_NAMES[kind],
             record=record,
@@ -245,9 +246,3 @@ def _places(ends: Ends, order: list[int]) -> list[list[int]]:
 def _near(x: np.ndarray, center: np.ndarray, hessian: np.ndarray) -> bool:
     """Whether a point is within a hundredth of a conditional standard error of a maximum."""
     return bool(np.all(np.abs(x - center) * np.sqrt(np.abs(np.diagonal(hessian))) <= _NEAR))
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    copy = np.array(array, dtype=np.float64)
-    copy.setflags(write=False)
-    return copy

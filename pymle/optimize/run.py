@@ -12,7 +12,7 @@ import numpy as np
 from pymle.optimize.objective import Objective
 from pymle.optimize.records import Solution, SolveRecord, Termination, TraceStep
 
-__all__ = ["Run", "TimeUpError"]
+__all__ = ["Run", "TimeUpError", "frozen"]
 
 _CONVERGED = (
     Termination.CONVERGED,
@@ -153,8 +153,8 @@ class Run:
         """Freeze the run."""
         record = SolveRecord(
             method=self.method,
-            start=_frozen(self.start),
-            end=_frozen(self.x),
+            start=frozen(self.start),
+            end=frozen(self.x),
             start_value=self.start_value,
             end_value=self.value,
             iterations=self.iterations,
@@ -168,21 +168,22 @@ class Run:
             runaway=self.runaway,
             hessian_error=self.known_error,
             runaway_direction=(
-                None if self.runaway_direction is None else _frozen(self.runaway_direction)
+                None if self.runaway_direction is None else frozen(self.runaway_direction)
             ),
         )
         return Solution(
-            x=_frozen(self.x),
+            x=frozen(self.x),
             value=self.value,
-            score=None if self.score is None else _frozen(self.score),
-            hessian=None if self.hessian is None else _frozen(self.hessian),
+            score=None if self.score is None else frozen(self.score),
+            hessian=None if self.hessian is None else frozen(self.hessian),
             converged=termination in _CONVERGED,
             termination=termination,
             record=record,
         )
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A copy that cannot be written to."""
     copy = np.array(array, dtype=np.float64)
     copy.setflags(write=False)
     return copy
