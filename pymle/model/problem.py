@@ -257,6 +257,8 @@ class Problem:
             logp, shape = logps[name], self._logp_shape(logps[name], values)
             value = model.rvs_to_values[model[name]]
             value_shape = self._value_shape(value)
+            if shape == (1,) and len(value_shape) == 1 and value_shape[0] > 1:
+                logp, shape = pt.sum(logp), ()  # one joint density, as an array
             rows = observed_rows(shape, value_shape, type(model[name].owner.op).__name__)
             terms.append(Term(name, "observed", logp, shape, rows))
         dropped = self.roles.names(PRIOR)

@@ -93,3 +93,11 @@ def test_sums_of_a_number_over_its_last_axis():
     x = pt.scalar("x")
     [graph] = repaired([pt.log(x).sum(axis=-1)])
     assert walks.evaluate([graph], {x: np.array(3.0)})[0] == pytest.approx(np.log(3.0))
+
+
+def test_an_observed_field_counts_its_areas():
+    with pm.Model() as model:
+        b, tau = pm.Normal("b", 0, 2), pm.Gamma("tau", 2, 2)
+        mean = b * np.ones(AREAS)
+        pm.CAR("z", mu=mean, W=WEIGHTS, alpha=0.5, tau=tau, observed=np.linspace(0, 1, AREAS))
+    assert pymle.find_MLE(model, progressbar=False).nobs == AREAS
