@@ -48,6 +48,11 @@ def op_name(node: Any) -> str:
     return type(core if core is not None else op).__name__
 
 
+def joined(node: Any) -> list[Any]:
+    """What a Join puts together; with PyTensor 2 the axis is its first input."""
+    return list(node.inputs if hasattr(node.op, "axis") else node.inputs[1:])
+
+
 def is_product(node: Any) -> bool:
     """Whether an operation multiplies, divides or contracts its inputs."""
     scalar = getattr(node.op, "scalar_op", None)

@@ -13,7 +13,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.raise_op import CheckAndRaise
 
 from pymle.model.graphs.repairs import rebuild
-from pymle.model.summation.scopes import Scopes, joined
+from pymle.model.operations import joined
 
 _HANDING_ON = {"SpecifyShape", "ViewOp"}
 
@@ -60,6 +60,9 @@ def pieces_of(
     structural : tuple of Variable
         Shared data that decide about them.
     """
+    # Sparse matrices are imported where they are needed: that changes the warnings' filters.
+    from pymle.model.summation.scopes import Scopes
+
     symbols = set(places)
     prepared = rebuild([pt.as_tensor_variable(g) for g in logps], [_elementwise_check(symbols)])
     todo = [(graph, 1) for graph in prepared]

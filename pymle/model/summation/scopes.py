@@ -19,7 +19,7 @@ from pytensor.tensor.random.type import RandomType
 from scipy import sparse
 
 from pymle.model import walks
-from pymle.model.operations import op_name
+from pymle.model.operations import joined, op_name
 
 try:
     from pytensor.graph.traversal import io_toposort
@@ -302,11 +302,6 @@ class Scopes:
             for v in ancestors(found)
             if isinstance(v, SharedVariable) and not isinstance(v.type, RandomType)
         }
-
-
-def joined(node: Any) -> list[Any]:
-    """What a Join puts together; with PyTensor 2 the axis is its first input."""
-    return list(node.inputs if hasattr(node.op, "axis") else node.inputs[1:])
 
 
 def _axis(node: Any, chosen: Any) -> int | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from pymle.objective.integrate.direct import Direct
 from pymle.objective.integrate.marginal import Marginal
@@ -97,5 +95,8 @@ def other_mode(likelihood: object, x: np.ndarray) -> OtherMode | None:
 def _blocks(likelihood: Marginal, size: int) -> np.ndarray:
     """Number of the independent block of each coordinate."""
     rows, columns = likelihood.plan.rows, likelihood.plan.columns
-    graph = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
     return connected_components(graph, directed=False)[1]
