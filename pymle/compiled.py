@@ -26,9 +26,9 @@ from pymle.fit import Fit
 from pymle.fitted import Fitted
 from pymle.model import (
     Problem,
+    check_decided,
     check_integrals,
     check_penalty,
-    check_supported,
     resolve_model,
     restricted,
     summed_out,
@@ -354,7 +354,7 @@ reml, penalty
             raise ModelError.not_restrictable(name, "it is held by `fixed=`")
     found = restricted(found, flat)
     model, found = summed_out(model, found, fixed or {})
-    check_supported(found, fixed or {})
+    check_decided(found)
     problem = Problem(
         model,
         found,

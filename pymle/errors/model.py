@@ -132,25 +132,6 @@ class ModelError(PymleError):
         )
 
     @classmethod
-    def discrete(cls, names: Sequence[str]) -> ModelError:
-        """Free discrete variables have no derivative.
-
-        Parameters
-        ----------
-        names : sequence of str
-            The variables.
-
-        Returns
-        -------
-        ModelError
-        """
-        return cls(
-            f"{listing(names)}: free discrete variables. The log-likelihood has no derivative in "
-            "them, and rounding a continuous maximum gives a number that is no estimate. Write the "
-            "sum over their values with pm.Mixture, or hold them by `fixed=`."
-        )
-
-    @classmethod
     def ambiguous(cls, name: str, why: str) -> ModelError:
         """A root variable that may be a random effect or a parameter.
 

@@ -81,7 +81,7 @@ class Core(Readings):
         for name in names:
             if name not in self._deterministics:
                 found = estimated_or_predicted(self._fitted, name)
-                self._deterministics[name] = found.at(self._estimate.x)
+                self._deterministics[name] = found.at_estimate(self._estimate)
         return [self._deterministics[name] for name in names]
 
     @cached_property

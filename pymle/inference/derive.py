@@ -189,7 +189,7 @@ def derive(
     if method == "profile" and covariance.name != "observed":
         raise AnalysisError.argument("cov", cov, "None: a profile uses the likelihood itself")
     items, quantities = chosen(fitted, what, name)
-    points = tuple(each.at(fitted.estimate.x) for each in quantities)
+    points = tuple(each.at_estimate(fitted.estimate) for each in quantities)
     kept = _at_coords(fitted, quantities, coords)
     predicted = [each for each in quantities if each.predicted]
     if predicted and (method != "delta" or adjust is not None):

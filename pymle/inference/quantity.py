@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,18 @@ from pymle.bind import parameter_function, point_function
 from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.fitted import Fitted
+from pymle.inference.covariance.information import whitened
 from pymle.inference.derived import Derived
 from pymle.inference.returned import Returned, returned
 from pymle.inference.wald import JOINT
 from pymle.model import entry_labels
 from pymle.objective import AtModes, CallableFunction, Rows
+from pymle.verdict import Status
 
 #: Steps of differences, in standard errors of one coordinate at a time.
 _STEP = 0.01
+#: Relative change of a standard error towards an edge, by which it has no limit there.
+_SETTLED = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,29 @@ class Quantity:
     def size(self) -> int:
         """Number of entries."""
         return len(self.labels)
+
+    def at_estimate(self, estimate: Estimate) -> Derived:
+        """As `at`, at the estimate; what has no standard error there has a derivative of NaN.
+
+        Beside parameters at an edge of their support a function is asked once more further on: a
+        standard error that goes on growing has no limit (the correlation with an effect of no
+        variance).
+        """
+        found = self.at(estimate.x)
+        null = estimate.null_space
+        if self.predicted or null is None or not null.shape[1]:
+            return found
+        if estimate.verdict.status is Status.FLAT:
+            return found
+        further = estimate.x + (null / np.max(np.abs(null), axis=0)).sum(axis=1)
+        moved = self.function.value_and_jacobian(further)[1]
+        both = np.concatenate([found.jacobian, moved])
+        if not np.all(np.isfinite(both)):
+            return found
+        here, there = np.split(np.linalg.norm(whitened(estimate, both)[0], axis=1), 2)
+        lost = np.abs(here - there) > _SETTLED * np.maximum(here, there)
+        jacobian = np.where(lost[:, None], np.nan, found.jacobian)
+        return replace(found, jacobian=jacobian)
 
     def at(self, x: np.ndarray) -> Derived:
         """Value and derivative at an unconstrained point (k,)."""

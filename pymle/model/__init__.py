@@ -7,7 +7,7 @@ from pymle.model.layout import Block, Layout, entry_labels
 from pymle.model.outcomes import can_be_penalised, check_penalty, data_place
 from pymle.model.pieces import Pieces, places_in
 from pymle.model.problem import Problem
-from pymle.model.roles import Role, Roles, check_supported, restricted, roles
+from pymle.model.roles import Role, Roles, check_decided, restricted, roles
 from pymle.model.summation import summed_out
 from pymle.model.text.constraints import Constraints, constraints_of
 from pymle.model.text.hypotheses import Hypothesis, hypotheses
@@ -24,9 +24,9 @@ __all__ = [
     "Roles",
     "at_values",
     "can_be_penalised",
+    "check_decided",
     "check_integrals",
     "check_penalty",
-    "check_supported",
     "constraints_of",
     "data_place",
     "entry_labels",

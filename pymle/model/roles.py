@@ -246,25 +246,15 @@ def restricted(roles_: Roles, names: Sequence[str]) -> Roles:
     return Roles(entries, roles_.notices, roles_.ambiguous)
 
 
-def check_supported(roles_: Roles, fixed: Mapping[str, Any]) -> None:
-    """Stop at what this version cannot fit, naming the variables.
-
-    Parameters
-    ----------
-    roles_ : Roles
-    fixed : mapping
-        A discrete variable that is held is no obstacle.
+def check_decided(roles_: Roles) -> None:
+    """Stop at ambiguous roles, naming the variables.
 
     Raises
     ------
     ModelError
-        Ambiguous roles, or discrete free variables.
     """
     for name, why in roles_.ambiguous.items():
         raise ModelError.ambiguous(name, why)
-    discrete = [name for name in roles_.names(DISCRETE) if name not in fixed]
-    if discrete:
-        raise ModelError.discrete(discrete)
 
 
 def _classify(

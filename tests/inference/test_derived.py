@@ -235,3 +235,19 @@ def test_printed(fit):
     assert "ratio[x1]" in text
     assert "observed information" in text
     assert "<table" in fit.derived("ratio")._repr_html_()
+
+
+def test_beside_an_edge_what_has_no_limit_has_no_standard_error():
+    """Eight schools: Rubin (1981), doi:10.3102/10769986006004377; the mode has no variation."""
+    y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+    se = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    with pm.Model() as schools:
+        mu, tau = pm.Normal("mu", 0, 5), pm.HalfCauchy("tau", 5)
+        pm.Normal("y", mu, pt.sqrt(tau**2 + se**2), observed=y)
+    with pytest.warns(pymle.NotCertifiedWarning, match="boundary"):
+        schools_fit = pymle.find_MLE(schools, progressbar=False)
+    table = schools_fit.derived(["mu / 2", "mu + tau", "mu / tau"]).table
+    half = 0.5 * np.sum(se**-2) ** -0.5
+    np.testing.assert_allclose(table["se"].iloc[:2], [half, 2 * half], rtol=1e-5)
+    # The ratio's error grows like 1 / tau all the way to the edge.
+    assert table.iloc[2][["se", "lower", "upper"]].isna().all()

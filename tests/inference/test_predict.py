@@ -322,17 +322,19 @@ def test_bounds_of_censoring_are_data_that_a_prediction_needs():
     assert found["prediction_upper"].to_numpy() == pytest.approx([0.2, 0.3])
 
 
-def test_a_fit_without_standard_errors_has_no_prediction_limits():
+def test_what_is_identified_is_predicted_along_a_flat_direction():
     with pm.Model() as model:
         x = pm.Data("x", X[:, 1])
         a, b = pm.Normal("a", 0, 1), pm.Normal("b", 0, 1)
         pm.Normal("y", (a + b) * x, 1.0, observed=Y)
     with pytest.warns(pymle.errors.NotCertifiedWarning):
         result = fit(model)
-    found = result.predict()
-    assert found["se"].notna().all()  # the sum is identified
-    assert found["prediction_lower"].isna().all()
-    assert any("no draws" in note for note in found.notes)
+    with model:
+        held = pymle.find_MLE(fixed={"b": 0.0}, progressbar=False)
+    found, wanted = result.predict(), held.predict()
+    columns = ["estimate", "se", "lower", "upper", "prediction_lower", "prediction_upper"]
+    np.testing.assert_allclose(found.table[columns], wanted.table[columns], rtol=1e-6)
+    assert any("held at the estimate" in note for note in found.notes)
     with pytest.raises(AnalysisError, match="no normal distribution to draw"):
         result.draws(10)
 

@@ -171,7 +171,7 @@ def scalars_of(fitted: Fitted, names: Sequence[str], level: float) -> Scalars:
     variables: list[Variable] = []
     for name in names:
         found = estimated_or_predicted(fitted, name)
-        items.append(found.at(estimate.x))
+        items.append(found.at_estimate(estimate))
         free = np.ones(found.size, dtype=bool) if found.free is None else found.free
         role = _role(problem, name)
         dims = found.dims or (None,) * len(found.shape)
