@@ -98,7 +98,10 @@ def test_pareto_k_of_a_normal_posterior_is_small(normal_mean):
 
 
 def test_sentences_of_the_normal_mean(normal_mean):
-    assert [remark.kind for remark in normal_mean.remarks] == ["prior matters"]
+    assert [remark.kind for remark in normal_mean.remarks] == ["prior matters", "skewed"]
+    # Limits of the square are formed on its logarithm: 4 exp(-1.96 * 2 / 2 / sqrt(5)) = 1.665.
+    share = ndtr((np.sqrt(4 * np.exp(-1.959964 / np.sqrt(5))) - 10 / 6) * np.sqrt(6))
+    assert normal_mean.table.loc["square", "below"] == pytest.approx(share, abs=0.02)
     assert "-0.75 standard errors and holds 17% of the information" in normal_mean.sentences[0]
     assert "maximum" in repr(normal_mean)
     assert "<table" in normal_mean._repr_html_()
