@@ -53,6 +53,7 @@ from pymle.verdict import (
     assess,
     curvature_of,
     derivative_check,
+    elsewhere,
     find_tails,
     is_level,
     look_along,
@@ -368,6 +369,14 @@ class Estimator:
             bent = coordinates.bent_coordinates
             ridged = runs_across(solution.x, curvature, bent, tails.directions)
             tails = None if ridged else tails
+        if tails is not None and curvature is not None and bound is None and not higher:
+            climb = partial(maximise, method=self._settings.method)
+            inside = elsewhere(likelihood, solution, curvature, tails.directions, climb)
+            if inside is not None:
+                found = replace(found, solution=inside)
+                return self._finish(
+                    problem, likelihood, found, bound, weights, start, seconds, higher=True
+                )
         equivalent = self._equivalent(problem, likelihood, found)
         verdict = assess(
             solution,

@@ -12,7 +12,7 @@ from pymle.verdict.numerics import (
 )
 from pymle.verdict.quiet import best_quiet, is_loud, quiet_end
 from pymle.verdict.records import Status, Verdict
-from pymle.verdict.ridge import Ridge, look_along, runs_across
+from pymle.verdict.ridge import Ridge, elsewhere, look_along, runs_across
 from pymle.verdict.separation import Separation, find_separation, is_suspicious, separated
 from pymle.verdict.support import Edges, at_the_edge, find_edges
 from pymle.verdict.tails import Saturated, Tails, find_tails
@@ -34,6 +34,7 @@ __all__ = [
     "best_quiet",
     "curvature_of",
     "derivative_check",
+    "elsewhere",
     "find_edges",
     "find_growth",
     "find_loudness",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pymle.optimize import Objective, Solution
+from pymle.optimize import Objective, Solution, Termination
 from pymle.verdict.curvature import Curvature
 
 #: Eigenvalue of the scaled information below which a direction is looked along.
@@ -136,12 +136,56 @@ def runs_across(
     """
     natural = _on_natural_scale(x, curvature, bent)
     if natural.tolerance > _BLURRED:
-        return False  # differences across an edge: their error is no evidence of a ridge
+        return False  # differences across an edge: `elsewhere` climbs instead
     values, vectors = natural.eigen
     null = vectors[:, values <= natural.tolerance]
     basis = np.linalg.qr(directions * natural.scale[:, None])[0]
     aside = null - basis @ (basis.T @ null)
     return bool(np.any(np.linalg.norm(aside, axis=0) > _ASIDE))
+
+
+def elsewhere(
+    objective: Objective,
+    solution: Solution,
+    curvature: Curvature,
+    directions: np.ndarray,
+    climb: Callable[[Objective, np.ndarray], Solution],
+) -> Solution | None:
+    """An end of the same height away from what looks like a tail, where curvature cannot tell.
+
+    Parameters
+    ----------
+    objective : Objective
+    solution : Solution
+        Converged.
+    curvature : Curvature
+        There.
+    directions : numpy.ndarray, shape (k, q)
+        Of the tails.
+    climb : callable
+        ``(objective, start)`` to a solution.
+
+    Returns
+    -------
+    Solution or None
+        None where climbs come back, and where the information is known well enough for
+        `runs_across`: nothing is evaluated then.
+    """
+    if not curvature.tolerance > _BLURRED:
+        return None
+    for direction in directions.T[:_MOST]:
+        unit = direction / np.max(np.abs(direction) / np.maximum(np.abs(solution.x), 1.0))
+        for side in (unit, -unit):
+            outside, _ = _leave(objective, solution, side)
+            if outside is None:
+                continue
+            again = climb(objective, outside)
+            level = abs(again.value - solution.value) <= max(_SAME, 1e-11 * abs(solution.value))
+            out = outside - solution.x
+            ended = again.converged or again.termination is Termination.FLAT
+            if ended and level and out @ (again.x - solution.x) >= _STAYED * (out @ out):
+                return again
+    return None
 
 
 def _on_natural_scale(x: np.ndarray, curvature: Curvature, bent: np.ndarray) -> Curvature:
