@@ -205,7 +205,15 @@ def nearly_cancelling_arma() -> None:
     pm.MvNormal("y", np.zeros(40), cov=sigma**2 * cov, observed=e)
 
 
-@register(CASES, "A change that is a step: its steepness is infinite.", AWAY, names=("steep",))
+@register(
+    CASES,
+    "A change that is a step: its steepness is infinite, and its place between two times is free.",
+    AWAY,
+    FLAT,
+    names=("steep",),
+    only_without=("steep", "at"),
+    with_se={"height": 0.04, "sigma": 0.02},  # sqrt(0.008 / 5) and sqrt(0.008 / 20)
+)
 def step_of_a_logistic_curve() -> None:
     t = np.arange(10.0)
     y = np.repeat([0.0, 3.0], 5) + np.tile([0.1, -0.1, -0.1, 0.1, 0.0], 2)
