@@ -332,6 +332,8 @@ def _usable(objective: Remembered, x: np.ndarray) -> bool:
 def _rest(
     value: np.ndarray, jacobian: np.ndarray, x: np.ndarray, target: np.ndarray, units: np.ndarray
 ) -> float:
-    """Largest residual relative to the size of its constraint's terms."""
+    """Largest residual relative to the size of its constraint's terms; infinite without values."""
+    if not (np.all(np.isfinite(value)) and np.all(np.isfinite(jacobian))):
+        return np.inf
     terms = allowance(value, jacobian, x, target, units)
     return float((np.abs(value - target) / terms).max(initial=0.0))
