@@ -10,6 +10,7 @@ SHORT = {"draws": 300, "tune": 200, "chains": 2, "cores": 1, "quiet": True}
 FAST = {"compile_kwargs": {"mode": "JAX"}}
 
 
+@pytest.mark.slow
 def test_three_data_sets(tmp_path, capsys):
     found = mle_or_bayes.main(tmp_path, **SHORT, **FAST)
     text = capsys.readouterr().out

@@ -140,6 +140,7 @@ def test_limits_for_a_new_observation_of_a_kept_group(fit):
         assert ratio.between(0.94, 1.08).all(), ratio
 
 
+@pytest.mark.slow
 def test_restricted_fit_has_the_fitted_values_of_lme4():
     """lmer(Reaction ~ Days + (Days | Subject), sleepstudy): ranef, fixef, AIC and BIC.
 

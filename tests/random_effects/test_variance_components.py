@@ -47,6 +47,7 @@ def profile(groups: np.ndarray, tau: float) -> float:
     return -float(found.fun)
 
 
+@pytest.mark.slow
 def test_limits_of_dyestuff():
     """confint(lmer(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)): lme4's documentation.
 

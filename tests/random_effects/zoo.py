@@ -194,7 +194,7 @@ def _lkj():
     return pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=sd)[0]
 
 
-@case(_correlated, 2 * J, ab=P, chol=P, z=R, sigma=P)
+@case(_correlated, 2 * J, ab=P, chol=P, z=R, sigma=P, slow=True)
 def slopes_by_a_cholesky_factor():
     chol = _lkj()
     ab = pm.Normal("ab", 0, 5, dims="term")

@@ -46,7 +46,7 @@ def _walk(p, u):
     return normal(u) + poisson(SERIES, 3.0 * u[0] + p["s"] * jnp.append(0.0, jnp.cumsum(u[1:])))
 
 
-@case(_walk, T, s=P, level=R)
+@case(_walk, T, s=P, level=R, slow=True)
 def random_walk_of_log_rates():
     level = pm.GaussianRandomWalk(
         "level", sigma=pm.Exponential("s", 2), init_dist=pm.Normal.dist(0, 3), shape=T
