@@ -12,7 +12,7 @@ from pymle.inference.covariance import Covariance, standard_errors
 from pymle.inference.wald import Limits, limits_between
 
 #: Standard error relative to its value that is none.
-_ROUNDING = 1e-13
+ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def derived(
     se = np.full(len(value), np.nan)
     se[finite] = standard_errors(estimate, jacobian[finite], covariance)
     # The diagonal of a correlation matrix is constant: what is left of its derivative is rounding.
-    se = np.where(se <= _ROUNDING * np.abs(value), 0.0, se)
+    se = np.where(se <= ROUNDING * np.abs(value), 0.0, se)
     low = np.concatenate([np.broadcast_to(item.low, item.value.shape) for item in items])
     high = np.concatenate([np.broadcast_to(item.high, item.value.shape) for item in items])
     # A free entry whose value no longer moves (it is its bound in floating point) has none.

@@ -13,7 +13,7 @@ from pymle.errors import AnalysisError
 from pymle.estimate import Estimate
 from pymle.fitted import Fitted
 from pymle.inference.covariance.information import whitened
-from pymle.inference.derived import Derived
+from pymle.inference.derived import ROUNDING, Derived
 from pymle.inference.returned import Returned, returned
 from pymle.inference.wald import JOINT
 from pymle.model import entry_labels
@@ -95,7 +95,9 @@ class Quantity:
         if not np.all(np.isfinite(both)):
             return found
         here, there = np.split(np.linalg.norm(whitened(estimate, both)[0], axis=1), 2)
-        lost = np.abs(here - there) > _SETTLED * np.maximum(here, there)
+        larger = np.maximum(here, there)
+        lost = np.abs(here - there) > _SETTLED * larger
+        lost &= larger > ROUNDING * np.abs(found.value)
         jacobian = np.where(lost[:, None], np.nan, found.jacobian)
         return replace(found, jacobian=jacobian)
 

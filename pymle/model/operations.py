@@ -7,19 +7,14 @@ from typing import Any
 from pytensor.graph.traversal import ancestors
 from pytensor.scan.op import Scan
 
-# Operations that hand entries on without mixing or changing them.
-PASSING = {
-    "AdvancedIncSubtensor",
-    "AdvancedIncSubtensor1",
+# Operations that hand entries on, each where it stands or elsewhere.
+VIEWS = {
     "AdvancedSubtensor",
     "AdvancedSubtensor1",
     "Alloc",
-    "CumOp",
     "DimShuffle",
     "ExpandDims",
-    "IncSubtensor",
     "Index",
-    "Join",
     "Rename",
     "Reshape",
     "SpecifyShape",
@@ -30,6 +25,10 @@ PASSING = {
     "ViewOp",
     "XTensorFromTensor",
 }
+# Those that set some entries of an array.
+SETTING = {"AdvancedIncSubtensor", "AdvancedIncSubtensor1", "IncSubtensor"}
+# All that hand entries on without mixing or changing them.
+PASSING = VIEWS | SETTING | {"CumOp", "Join"}
 INDEXING = {
     "AdvancedSubtensor",
     "AdvancedSubtensor1",

@@ -9,7 +9,7 @@ from pytensor.graph.basic import Constant, equal_computations
 
 from pymle.model import walks
 from pymle.model.graphs.correlations import is_correlation, is_gram
-from pymle.model.operations import CONTRACTING, op_name
+from pymle.model.operations import CONTRACTING, SETTING, VIEWS, op_name
 from pymle.model.supports import bounds_of, support_of
 
 _UNKNOWN = (-np.inf, np.inf)
@@ -26,27 +26,7 @@ _RANGES = {
     "Erf": (-1.0, 1.0),
     "Tanh": (-1.0, 1.0),
 }
-#: Operations that hand entries on, each where it stands or elsewhere.
-_VIEWS = {
-    "AdvancedSubtensor",
-    "AdvancedSubtensor1",
-    "Alloc",
-    "Cast",
-    "DimShuffle",
-    "ExpandDims",
-    "Identity",
-    "Index",
-    "Rename",
-    "Reshape",
-    "SpecifyShape",
-    "Squeeze",
-    "Subtensor",
-    "TensorFromXTensor",
-    "Transpose",
-    "ViewOp",
-    "XTensorFromTensor",
-}
-_SETTING = {"IncSubtensor", "AdvancedIncSubtensor", "AdvancedIncSubtensor1"}
+_HANDING_ON = VIEWS | {"Cast", "Identity"}
 _REDUCING = {"Sum", "Prod", "Max", "Min", "Mean", "CumOp"}
 #: Operations inside one another that are looked through.
 _DEEPEST = 30
@@ -91,11 +71,11 @@ def _range(variable: Any, model: Any, left: int) -> tuple[float, float]:
 
     if name in _RANGES:
         return _RANGES[name]
-    if name in _VIEWS:
+    if name in _HANDING_ON:
         return inside(0)
     if name == "Join" or name == "Switch":
         return _hull(every(range(1, len(inputs))))
-    if name in _SETTING:
+    if name in SETTING:
         parts = every(range(2))
         return _hull(parts) if variable.owner.op.set_instead_of_inc else _sum(parts)
     if name in {"Mul", "TrueDiv"} and is_correlation(variable):
@@ -155,7 +135,7 @@ def _power(base: tuple[float, float], exponent: Any, model: Any, left: int) -> t
     if _nonnegative([base]):
         shrinks = _unit([base]) and _nonnegative([_range(exponent, model, left)])
         return _UNIT if shrinks else _POSITIVE
-    while exponent.owner is not None and _operation(exponent) in _VIEWS:
+    while exponent.owner is not None and _operation(exponent) in _HANDING_ON:
         exponent = exponent.owner.inputs[0]
     even = isinstance(exponent, Constant) and np.all(np.asarray(exponent.data) % 2 == 0)
     return _POSITIVE if even else _UNKNOWN
@@ -189,6 +169,6 @@ def _operation(variable: Any) -> str:
 
 def _inside(variable: Any) -> Any:
     """What a variable is a view or another name of."""
-    while variable.owner is not None and _operation(variable) in _VIEWS:
+    while variable.owner is not None and _operation(variable) in _HANDING_ON:
         variable = variable.owner.inputs[0]
     return variable

@@ -94,9 +94,9 @@ def other_mode(likelihood: object, x: np.ndarray) -> OtherMode | None:
 
 def _blocks(likelihood: Marginal, size: int) -> np.ndarray:
     """Number of the independent block of each coordinate."""
-    rows, columns = likelihood.plan.rows, likelihood.plan.columns
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
+    rows, columns = likelihood.plan.rows, likelihood.plan.columns
     graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
     return connected_components(graph, directed=False)[1]
